@@ -1,0 +1,64 @@
+import neostandard from 'neostandard'
+
+// The rooms of lib/ from the ground up. A room imports only from rooms on earlier lines.
+const levels = [
+  ['errors'],
+  ['options'],
+  ['wire', 'subject', 'transport'],
+  ['broker'],
+  ['auth'],
+  ['routing'],
+  ['durable', 'cluster'],
+  ['client'],
+  ['gateway'],
+  ['monitor'],
+  ['plugin'],
+  ['index', 'cli']
+]
+
+const rooms = levels.flat()
+
+function filesOf (room) {
+  return [`lib/${room}.ts`, `lib/${room}/**/*.ts`]
+}
+
+function importsOf (room) {
+  return [`**/${room}.ts`, `**/${room}/*.ts`, `**/${room}/**/*.ts`]
+}
+
+const order = rooms.map((room) => {
+  const level = levels.findIndex((names) => names.includes(room))
+  const below = levels.slice(0, level).flat()
+  // `index.ts` offers the names of every room but the command line.
+  const allowed = room === 'cli' ? [...below, 'cli', 'index'] : [...below, room]
+  const forbidden = rooms.filter((name) => !allowed.includes(name))
+  return {
+    files: filesOf(room),
+    ignores: room === 'index' ? [] : ['lib/index.ts'],
+    rules: {
+      'no-restricted-imports': ['error', {
+        patterns: [{
+          group: forbidden.flatMap(importsOf),
+          message: `The room '${room}' may import only from: ${allowed.join(', ') || 'nothing of ours'}.`
+        }]
+      }]
+    }
+  }
+})
+
+export default [
+  ...neostandard({ ts: true, noJsx: true, ignores: ['dist', '.tap', 'node_modules', 'shared'] }),
+  {
+    files: ['**/*.ts'],
+    rules: {
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/no-explicit-any': 'error',
+      'max-lines': ['error', { max: 300 }]
+    }
+  },
+  {
+    files: ['test/**/*.ts'],
+    rules: { 'max-lines': ['error', { max: 600 }] }
+  },
+  ...order
+]

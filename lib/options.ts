@@ -1,0 +1,137 @@
+import { NatsError } from './errors.ts'
+
+/** The part of pino's interface that the gateway writes to. */
+export interface Logger {
+  trace (details: object, text: string): void
+  debug (details: object, text: string): void
+  info (details: object, text: string): void
+  warn (details: object, text: string): void
+  error (details: object, text: string): void
+}
+
+/** The options of a gateway; every one may be left out. Sizes are bytes, times milliseconds. */
+export interface GatewayOptions {
+  /** See {@link optionTable} for what each means, allows and defaults to. */
+  host?: string
+  port?: number
+  serverName?: string
+  clientAdvertise?: string
+  headers?: boolean
+  maxPayload?: number
+  maxControlLine?: number
+  maxConnections?: number
+  maxSubscriptions?: number
+  maxSubTokens?: number
+  maxPending?: number
+  pingInterval?: number
+  pingMax?: number
+  writeDeadline?: number
+  lameDuckDuration?: number
+  lameDuckGracePeriod?: number
+  logger?: Logger | false
+}
+
+/** The options with every default filled in, frozen. */
+export type ResolvedOptions = Readonly<Omit<Required<GatewayOptions>, 'logger'>> & { readonly logger: Logger }
+
+interface Check {
+  readonly allowed: string
+  readonly test: (value: unknown) => boolean
+}
+
+function integer (low: number, high: number): Check {
+  return {
+    allowed: `a whole number from ${low} to ${high}`,
+    test: (value) => Number.isInteger(value) && (value as number) >= low && (value as number) <= high
+  }
+}
+
+const boolean: Check = { allowed: 'true or false', test: (value) => typeof value === 'boolean' }
+const text: Check = { allowed: 'a string', test: (value) => typeof value === 'string' }
+const name: Check = { allowed: 'a string of printable characters', test: (value) => typeof value === 'string' && /^[^\p{Cc}]+$/u.test(value) }
+const address: Check = {
+  allowed: "'' or 'host:port', 'host' or '[address]:port'",
+  test: (value) => typeof value === 'string' && (value === '' || parseAddress(value) !== null)
+}
+
+const logMethods = ['trace', 'debug', 'info', 'warn', 'error'] as const
+const logger: Check = {
+  allowed: "an object with pino's methods trace, debug, info, warn and error, or false",
+  test: (value) => value === false || (typeof value === 'object' && value !== null &&
+    logMethods.every((method) => typeof (value as Record<string, unknown>)[method] === 'function'))
+}
+
+function nothing (): void {}
+const silent: Logger = { trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing }
+
+const maxTime = 2 ** 31 - 1
+
+/**
+ * One row an option: its default, what it allows, the key of a nats-server configuration file that
+ * sets it, whether SIGHUP and `gateway.update` can change it, and what it means.
+ */
+export interface OptionRow {
+  readonly default: unknown
+  readonly check: Check
+  readonly key?: string
+  readonly live?: true
+  readonly doc: string
+}
+
+export const optionTable = {
+  host: { default: '0.0.0.0', check: name, key: 'host', doc: 'Address to listen on.' },
+  port: { default: 4222, check: integer(0, 65535), key: 'port', doc: 'Port to listen on; 0 takes any free one.' },
+  serverName: { default: 'aedes-nats', check: name, key: 'server_name', doc: '`server_name` of INFO.' },
+  clientAdvertise: { default: '', check: address, key: 'client_advertise', doc: 'Address that INFO tells to clients, where it is not the one listened on.' },
+  headers: { default: true, check: boolean, doc: 'Whether messages may have headers (`no_header_support: true` turns them off).' },
+  maxPayload: { default: 1_048_576, check: integer(1, 999_999_999), key: 'max_payload', live: true, doc: 'Largest payload, header block included. More closes the connection.' },
+  maxControlLine: { default: 4096, check: integer(1, 1_048_576), key: 'max_control_line', live: true, doc: 'Longest control line, without its verb. More closes the connection.' },
+  maxConnections: { default: 65_536, check: integer(0, 1_000_000), key: 'max_connections', live: true, doc: 'Most connections at a time; 0 is no limit. The next one is told so and closed.' },
+  maxSubscriptions: { default: 0, check: integer(0, 100_000_000), key: 'max_subscriptions', live: true, doc: 'Most subscriptions of a connection; 0 is no limit. The next one is refused.' },
+  maxSubTokens: { default: 0, check: integer(0, 255), key: 'max_sub_tokens', live: true, doc: 'Most tokens of a subscription subject; 0 is no limit. A longer one is refused.' },
+  maxPending: { default: 67_108_864, check: integer(1, 1_073_741_824), key: 'max_pending', live: true, doc: 'Most bytes waiting for a connection to read them. More closes it as a slow consumer.' },
+  pingInterval: { default: 120_000, check: integer(1, maxTime), key: 'ping_interval', live: true, doc: 'Time between PINGs to a silent client; the first comes after 2 s at the latest.' },
+  pingMax: { default: 2, check: integer(0, 1000), key: 'ping_max', live: true, doc: 'Unanswered PINGs that a client may have before it is closed as stale.' },
+  writeDeadline: { default: 10_000, check: integer(1, maxTime), key: 'write_deadline', live: true, doc: 'Longest time for a write to finish. A later one closes the connection as a slow consumer.' },
+  lameDuckDuration: { default: 120_000, check: integer(1, maxTime), key: 'lame_duck_duration', live: true, doc: 'Time over which lame duck mode closes the connections, one by one.' },
+  lameDuckGracePeriod: { default: 10_000, check: integer(0, maxTime), key: 'lame_duck_grace_period', live: true, doc: 'Time that lame duck mode waits before it closes the first connection.' },
+  logger: { default: false, check: logger, doc: "Logger with pino's interface; inside Fastify its own is the default. `false` is silent." }
+} as const satisfies Record<keyof GatewayOptions, OptionRow>
+
+/** Splits 'host', 'host:port' and '[address]:port'; null for anything else. The port is 0 where none is given. */
+export function parseAddress (value: string): { host: string, port: number } | null {
+  const match = /^(?:\[([0-9a-fA-F:.%\w]+)\]|([^\s:[\]]+))(?::(\d{1,5}))?$/.exec(value)
+  if (match === null) return null
+  const port = Number(match[3] ?? 0)
+  return port > 65535 ? null : { host: match[1] ?? match[2] ?? '', port }
+}
+
+function show (value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value)
+  return typeof value === 'object' && value !== null ? 'an object' : String(value)
+}
+
+/**
+ * Fills in the defaults and checks every value.
+ *
+ * @throws {NatsError} NATS_ERR_OPTION or NATS_ERR_OPTION_UNKNOWN, naming the option, its value and what is allowed.
+ */
+export function resolveOptions (input: GatewayOptions): ResolvedOptions {
+  const table: Record<string, OptionRow> = optionTable
+  const given = input as Record<string, unknown>
+  for (const name of Object.keys(given)) {
+    if (!Object.hasOwn(table, name)) throw new NatsError('NATS_ERR_OPTION_UNKNOWN', name, Object.keys(table).join(', '))
+  }
+  const resolved: Record<string, unknown> = {}
+  for (const [name, row] of Object.entries(table)) {
+    const value = given[name] === undefined ? row.default : given[name]
+    if (!row.check.test(value)) throw new NatsError('NATS_ERR_OPTION', name, show(value), row.check.allowed)
+    resolved[name] = value
+  }
+  if (resolved['logger'] === false) resolved['logger'] = silent
+  const options = Object.freeze(resolved) as ResolvedOptions
+  if (options.maxPending < options.maxPayload) {
+    throw new NatsError('NATS_ERR_OPTION', 'maxPending', show(options.maxPending), `at least maxPayload, ${options.maxPayload}`)
+  }
+  return options
+}

@@ -47,7 +47,6 @@ function integer (low: number, high: number): Check {
 }
 
 const boolean: Check = { allowed: 'true or false', test: (value) => typeof value === 'boolean' }
-const text: Check = { allowed: 'a string', test: (value) => typeof value === 'string' }
 const name: Check = { allowed: 'a string of printable characters', test: (value) => typeof value === 'string' && /^[^\p{Cc}]+$/u.test(value) }
 const address: Check = {
   allowed: "'' or 'host:port', 'host' or '[address]:port'",

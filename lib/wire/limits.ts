@@ -22,8 +22,13 @@ export const maxStall = 10
 /** Queue group that no client may join (server/server.go sysGroup). */
 export const systemGroup = '_sys_'
 
-/** Prefixes of reply subjects that no client may use (server/client.go isReservedReply). */
-export const reservedReplies: readonly string[] = ['_R_.', '$JS.ACK.', '_GR_.']
+/** Whether a reply subject is one that no client may use. */
+export function isReservedReply (reply: string): boolean {
+  // `_R_.` alone is reserved too, the others only with something behind them.
+  return reply.startsWith('_R_.') || (reply.startsWith('$JS.ACK.') && reply.length > 8) || (reply.startsWith('_GR_.') && reply.length > 5)
+}
 
-/** Prefixes of subjects that no client may publish to (server/client.go hasGWRoutedReplyPrefix). */
-export const reservedSubjects: readonly string[] = ['_GR_.']
+/** Whether a subject is one that no client may publish to (server/gateway.go hasGWRoutedReplyPrefix). */
+export function isReservedSubject (subject: string): boolean {
+  return subject.startsWith('_GR_.') && subject.length > 5
+}

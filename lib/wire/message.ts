@@ -1,5 +1,3 @@
-import { encodeText } from './text.ts'
-
 /**
  * A message as it crosses the gateway: the parts of a NATS frame as latin1 text.
  *
@@ -9,7 +7,8 @@ import { encodeText } from './text.ts'
  * wrote them, since nats-server repeats `005` as `005`.
  */
 export class Message {
-  readonly subject: string
+  /** Whoever routes the message may replace it by an equal string that does not hang on the chunk it came in. */
+  subject: string
   /** The reply subject; empty when there is none. */
   readonly reply: string
   /** Bytes of the header block; 0 when there is none. */
@@ -17,6 +16,8 @@ export class Message {
   /** Bytes of header block and payload together. */
   readonly size: number
   readonly tail: string
+  /** The packet that it came in as, for whoever made it; null for a message from NATS. */
+  origin: unknown = null
   private stripped: string
 
   constructor (subject: string, reply: string, headerSize: number, size: number, tail: string) {
@@ -43,15 +44,30 @@ export class Message {
     return this.tail.slice(start, start + this.headerSize)
   }
 
-  /** The payload, in memory of its own. */
+  /** The payload as latin1 text. */
+  get body (): string {
+    return this.tail.slice(this.tail.length - 2 - this.size + this.headerSize, -2)
+  }
+
+  /** The payload as bytes, in memory of their own. */
   get payload (): Buffer {
-    return Buffer.from(this.tail.slice(this.tail.length - 2 - this.size + this.headerSize, -2), 'latin1')
+    return Buffer.from(this.body, 'latin1')
   }
 }
 
-/** A message without headers whose payload is given as bytes. `subject` and `reply` are latin1 text. */
-export function messageOf (subject: string, reply: string, payload: Buffer | string): Message {
-  const text = typeof payload === 'string' ? encodeText(payload) : payload.toString('latin1')
-  const tail = reply === '' ? `${text.length}\r\n${text}\r\n` : `${reply} ${text.length}\r\n${text}\r\n`
-  return new Message(subject, reply, 0, text.length, tail)
+/** The message with another subject and payload; its reply and header block stay. Latin1 text. */
+export function withPayload (message: Message, subject: string, payload: string): Message {
+  const { reply, header } = message
+  const size = header.length + payload.length
+  const sizes = header === '' ? `${size}` : `${header.length} ${size}`
+  const changed = new Message(subject, reply, header.length, size, `${reply === '' ? '' : `${reply} `}${sizes}\r\n${header}${payload}\r\n`)
+  changed.origin = message.origin
+  return changed
+}
+
+/** A message without headers. All is latin1 text. */
+export function messageOf (subject: string, reply: string, payload: string): Message {
+  const { length } = payload
+  const tail = reply === '' ? `${length}\r\n${payload}\r\n` : `${reply} ${length}\r\n${payload}\r\n`
+  return new Message(subject, reply, 0, length, tail)
 }

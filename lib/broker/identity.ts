@@ -1,0 +1,30 @@
+import { randomBytes } from 'node:crypto'
+import type { PublishPacket } from './host.ts'
+
+/** Every client id of ours in Aedes begins with it; MQTT clients may have no such id. */
+export const ownIdPrefix = 'nats:'
+
+/** An id for a NATS connection, as Aedes and its hooks see it. */
+export function connectionId (): string {
+  return `${ownIdPrefix}${randomBytes(12).toString('hex')}`
+}
+
+/** Whether a NATS client published this packet, at this node or another one. */
+export function isNatsBorn (packet: PublishPacket): boolean {
+  return packet.clientId !== undefined && packet.clientId.startsWith(ownIdPrefix)
+}
+
+/**
+ * The broker id under which QoS 0 messages from NATS enter the broker, with a counter of their own. Aedes drops a
+ * packet whose counter is not above the last one that a subscriber saw from that broker (`dedupe` in lib/client.js),
+ * and it counts a QoS 1 packet before it is stored: QoS 0 packets in the same count would overtake it and have it
+ * thrown away.
+ */
+export function laneId (brokerId: string): string {
+  return `${brokerId}/nats`
+}
+
+/** Where a counter starts, so that no two lives of a broker with a fixed id use the same numbers. */
+export function counterStart (): number {
+  return Date.now() * 1024
+}

@@ -1,0 +1,141 @@
+import { type Done, type HookName, type HostBroker, type HostHooks, type MqListener, type PublishPacket, defaultHooks } from './host.ts'
+import { counterStart, laneId } from './identity.ts'
+import { installWraps } from './wraps.ts'
+
+interface Waiting {
+  readonly registration: number
+  readonly callback: () => void
+}
+
+/**
+ * The tie to one broker: which of its hooks are the host's, who listens to a topic besides us, and what became of
+ * the listeners and publishes that we handed to it.
+ */
+export class HostLink {
+  readonly broker: HostBroker
+  readonly laneId: string
+  /** Whether other nodes may share the queue: then nobody here can know who listens. */
+  readonly shared: boolean
+  /** Grows whenever the answer of `hasListener` may have changed. */
+  generation = 0
+  private readonly defaults: Partial<HostHooks>
+  private readonly own = new WeakSet<MqListener>()
+  private readonly undo: () => void
+  private laneCounter = counterStart()
+  private readonly stored = new Map<number, () => void>()
+  private registrations = 0
+  private readonly pending = new Set<number>()
+  private waiting: Waiting[] = []
+
+  constructor (broker: HostBroker) {
+    this.broker = broker
+    this.laneId = laneId(broker.id)
+    this.shared = broker.mq.constructor.name !== 'MQEmitter' || broker.mq._matcher === undefined
+    this.defaults = defaultHooks(broker)
+    this.undo = installWraps(broker, {
+      listenersChanged: () => { this.generation++ },
+      listenerAdded: () => this.register(),
+      emitting: (packet) => { this.emitting(packet) },
+      refused: () => {}
+    })
+  }
+
+  close (): void {
+    this.undo()
+  }
+
+  /** Whether the host left this hook as Aedes has it. */
+  isDefault (name: Exclude<HookName, 'preConnect'>): boolean {
+    return this.broker[name] === this.defaults[name]
+  }
+
+  /** Whether something wants to see every publish, whatever its topic. */
+  get observed (): boolean {
+    return this.broker.listenerCount('publish') > 0 || !this.isDefault('published')
+  }
+
+  /** Whether somebody besides this gateway may listen to a topic: MQTT clients, the host, other nodes. */
+  hasListener (topic: string): boolean {
+    if (this.shared) return true
+    for (const listener of this.broker.mq._matcher?.match(topic) ?? []) {
+      if (!this.own.has(listener)) return true
+    }
+    return false
+  }
+
+  listen (topicFilter: string, listener: MqListener): void {
+    this.own.add(listener)
+    this.broker.subscribe(topicFilter, listener, nothing)
+  }
+
+  unlisten (topicFilter: string, listener: MqListener): void {
+    this.broker.unsubscribe(topicFilter, listener, nothing)
+  }
+
+  nextLaneCounter (): number {
+    return ++this.laneCounter
+  }
+
+  // Registrations with a shared queue take effect when it says so, and mqemitter-redis says so too early for a
+  // channel that it has asked for just before. It asks in order, so one is live when all before it are.
+
+  /** The latest registration, for `isLive` and `whenLive`. */
+  get registration (): number {
+    return this.registrations
+  }
+
+  isLive (registration: number): boolean {
+    if (!this.shared) return true
+    const [oldest] = this.pending
+    return oldest === undefined || oldest > registration
+  }
+
+  whenLive (registration: number, callback: () => void): void {
+    if (this.isLive(registration)) callback()
+    else this.waiting.push({ registration, callback })
+  }
+
+  private register (): () => void {
+    const registration = ++this.registrations
+    this.pending.add(registration)
+    return () => {
+      this.pending.delete(registration)
+      if (this.waiting.length === 0) return
+      const ready = this.waiting.filter((each) => this.isLive(each.registration))
+      this.waiting = this.waiting.filter((each) => !this.isLive(each.registration))
+      for (const each of ready) each.callback()
+    }
+  }
+
+  /**
+   * Publishes with a QoS above 0. `done` is called as soon as the message is stored, delivered or not, or with the
+   * error that kept it from being stored.
+   */
+  publishStored (packet: PublishPacket, client: object, done: (error: Error | null) => void): void {
+    const counter = (this.broker as unknown as { counter: number }).counter += 1
+    let settled = false
+    const settle = (error?: Error | null): void => {
+      if (settled) return
+      settled = true
+      this.stored.delete(counter)
+      done(error ?? null)
+    }
+    this.stored.set(counter, settle)
+    packet.brokerId = this.broker.id
+    packet.brokerCounter = counter
+    this.broker.publish(packet, client, settle)
+  }
+
+  /** Shows the host a message that does not enter the broker, as Aedes shows those that do. */
+  show (packet: PublishPacket, client: object, done: Done): void {
+    this.broker.published(packet, client, done)
+    this.broker.emit('publish', packet, client)
+  }
+
+  private emitting (packet: PublishPacket): void {
+    if (this.stored.size === 0 || packet.brokerId !== this.broker.id) return
+    this.stored.get(packet.brokerCounter as number)?.()
+  }
+}
+
+function nothing (): void {}

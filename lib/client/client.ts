@@ -1,0 +1,234 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { Facade } from '../broker/facade.ts'
+import { connectionId } from '../broker/identity.ts'
+import { NatsError } from '../errors.ts'
+import type { Clog, Producer } from '../routing/router.ts'
+import { type ConnectOptions, defaultConnectOptions } from '../wire/connect.ts'
+import { infoLine, type Info } from '../wire/info.ts'
+import type { Message } from '../wire/message.ts'
+import { Parser } from '../wire/parser.ts'
+import { errorLine, PING } from '../wire/serializer.ts'
+import { Backlog } from './backlog.ts'
+import { Dispatch } from './dispatch.ts'
+import { farewell } from './farewell.ts'
+import { Gate } from './gate.ts'
+import { HostSide } from './host-side.ts'
+import { Keepalive } from './keepalive.ts'
+import { Outbox } from './outbox.ts'
+import type { Services } from './services.ts'
+import type { Subscription, SubscriptionOwner } from './subscription.ts'
+
+/** A stream that may know its remote end, as sockets do. */
+export interface ClientStream extends Duplex {
+  readonly remoteAddress?: string | undefined
+  readonly remotePort?: number | undefined
+}
+
+/** One NATS connection: its state and its life. What it is told is in dispatch.ts and verbs/. */
+export class Client implements SubscriptionOwner {
+  readonly cid: number
+  readonly services: Services
+  readonly address: string
+  readonly port: number
+  readonly startedAt = Date.now()
+  readonly outbox: Outbox
+  readonly gate: Gate
+  readonly backlog: Backlog
+  readonly keepalive: Keepalive
+  readonly facade: Facade
+  readonly subscriptions = new Map<string, Subscription>()
+  options: ConnectOptions = { ...defaultConnectOptions }
+  /** 'new' until the host has let the client in. */
+  state: 'new' | 'ready' | 'closed' = 'new'
+  /** Both the server and this client support headers. */
+  headers = false
+  echo = true
+  /** Whether the client has had its first PONG: it takes nothing but answers before (server/client.go processPing). */
+  hadPong = false
+  /** The latest registration at the broker that a SUB of this client needs. */
+  registration = 0
+  inMessages = 0
+  inBytes = 0
+  outMessages = 0
+  outBytes = 0
+  private readonly socket: Duplex
+  private readonly parser: Parser
+  private readonly hostSide: HostSide
+
+  constructor (cid: number, socket: ClientStream, request: IncomingMessage | undefined, services: Services) {
+    const { options } = services
+    this.cid = cid
+    this.services = services
+    this.socket = socket
+    this.address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
+    this.port = socket.remotePort ?? 0
+    this.outbox = new Outbox(socket, services.flusher, this, options.maxPending, options.writeDeadline)
+    this.keepalive = new Keepalive(this, options.pingInterval, options.pingMax)
+    this.hostSide = new HostSide(this)
+    this.facade = new Facade(services.link.broker, connectionId(), socket, request, this.options, this.hostSide)
+    this.parser = new Parser(new Dispatch(this), options.maxControlLine, options.maxPayload)
+    this.gate = new Gate(socket, this.parser, () => { this.close() })
+    this.backlog = new Backlog(this.gate)
+    socket.on('data', (chunk: Buffer) => { this.read(chunk) })
+    socket.on('error', (error) => { this.lost(error) })
+    socket.on('close', () => { this.close() })
+  }
+
+  /** Says who we are; the client may go on from there. */
+  start (info: Info): void {
+    this.sendInfo(info)
+    this.outbox.flush()
+    this.keepalive.start(0)
+    this.debug('Client connection created')
+  }
+
+  sendInfo (info: Info): void {
+    this.outbox.write(infoLine(info))
+  }
+
+  /** Puts the options of a CONNECT into effect. */
+  apply (options: ConnectOptions): void {
+    this.options = options
+    this.facade.nats = options
+    this.echo = options.echo
+    this.headers = options.headers && this.services.options.headers
+    this.parser.headers = this.headers
+    this.parser.pedantic = options.pedantic
+    this.keepalive.start(Math.max(1, Date.now() - this.startedAt))
+  }
+
+  /** The host has let the client in. */
+  admit (): void {
+    this.state = 'ready'
+    this.facade.register()
+  }
+
+  /** Puts changed options of the gateway into effect. */
+  reconfigure (): void {
+    const { options } = this.services
+    this.parser.maxControlLine = options.maxControlLine
+    this.parser.maxPayload = options.maxPayload
+    this.outbox.maxPending = options.maxPending
+    this.outbox.writeDeadline = options.writeDeadline
+    this.keepalive.interval = options.pingInterval
+    this.keepalive.max = options.pingMax
+  }
+
+  private read (chunk: Buffer): void {
+    if (this.state === 'closed') return
+    this.parser.push(chunk)
+    this.services.flusher.flush()
+  }
+
+  stall (clog: Clog): void {
+    this.gate.stall(clog)
+  }
+
+  sendPing (): void {
+    this.outbox.write(PING)
+  }
+
+  stale (): void {
+    this.services.counters.staleConnections++
+    this.services.link.broker.emit('keepaliveTimeout', this.facade)
+    this.fail(new NatsError('NATS_ERR_STALE'))
+  }
+
+  overflow (): void {
+    this.slow(`more than ${this.outbox.maxPending} bytes pending`)
+  }
+
+  late (): void {
+    this.slow(`a write took longer than ${this.outbox.writeDeadline} ms`)
+  }
+
+  /** nats-server cuts a slow consumer off without a word: it would not read it. */
+  private slow (why: string): void {
+    if (this.state === 'closed') return
+    this.services.counters.slowConsumers++
+    this.services.log.info(this.details, `Slow Consumer Detected: ${why}`)
+    this.facade.report(new NatsError('NATS_ERR_SLOW_CONSUMER', why))
+    this.outbox.discard()
+    this.socket.destroy()
+    this.close()
+  }
+
+  /** Sends what the error says; ends the connection if it is fatal. */
+  fail (error: NatsError): void {
+    if (this.state === 'closed') return
+    const line = error.wire === undefined ? '' : errorLine(error.wire)
+    if (error.code === 'NATS_ERR_PEER') this.services.log.error(this.details, `Client Error ${error.message}`)
+    else this.debug(error.message)
+    if (!error.fatal) {
+      this.outbox.write(line)
+      return
+    }
+    this.facade.report(error)
+    this.close(line)
+  }
+
+  private lost (error: Error): void {
+    if (this.state === 'closed') return
+    this.facade.report(error)
+    this.close()
+  }
+
+  /** Ends the connection after a last line. */
+  close (last = ''): void {
+    if (this.state === 'closed') return
+    const admitted = this.state === 'ready'
+    this.state = 'closed'
+    this.parser.stop()
+    this.gate.close()
+    this.keepalive.stop()
+    const topicFilters = [...this.subscriptions.values()].map((subscription) => this.drop(subscription))
+    this.subscriptions.clear()
+    if (topicFilters.length > 0) this.facade.unsubscribed(topicFilters)
+    if (admitted) this.facade.unregister()
+    else this.facade.closed = true
+    this.outbox.end(last)
+    farewell(this.socket, this.gate.hasEnded)
+    this.debug('Client connection closed')
+    this.services.closed(this)
+  }
+
+  add (subscription: Subscription): void {
+    this.subscriptions.set(subscription.sid, subscription)
+    this.services.router.subscribe(subscription)
+    this.facade.subscribed(subscription.topicFilter, subscription.queue)
+  }
+
+  /** Ends one subscription. */
+  remove (subscription: Subscription): void {
+    this.subscriptions.delete(subscription.sid)
+    this.facade.unsubscribed([this.drop(subscription)])
+  }
+
+  private drop (subscription: Subscription): string {
+    subscription.closed = true
+    this.services.router.unsubscribe(subscription)
+    return subscription.topicFilter
+  }
+
+  get clientId (): string {
+    return this.facade.id
+  }
+
+  get checksForward (): boolean {
+    return this.services.policy.checksForward
+  }
+
+  forward (message: Message, producer: Producer | null): Message | null {
+    return this.hostSide.forward(message, producer)
+  }
+
+  /** What the log says in front of a line about this client. */
+  get details (): object {
+    return { address: `${this.address}:${this.port}`, client: `cid:${this.cid}` }
+  }
+
+  debug (text: string): void {
+    this.services.log.debug(this.details, text)
+  }
+}

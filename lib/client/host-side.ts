@@ -1,0 +1,44 @@
+import type { FacadeTarget } from '../broker/facade.ts'
+import type { PublishPacket } from '../broker/host.ts'
+import { topicToSubject } from '../subject/mapping.ts'
+import type { Producer } from '../routing/router.ts'
+import type { Message } from '../wire/message.ts'
+import type { Client } from './client.ts'
+import { Subscription } from './subscription.ts'
+
+/** What the host does with a NATS client: it holds the facade, which calls this. */
+export class HostSide implements FacadeTarget {
+  private readonly client: Client
+
+  constructor (client: Client) {
+    this.client = client
+  }
+
+  end (): void {
+    this.client.close()
+  }
+
+  deliver (packet: PublishPacket): void {
+    const { router, bridge, flusher } = this.client.services
+    const subject = topicToSubject(packet.topic)
+    if (subject === null) return
+    const message = bridge.messageOf(packet, subject)
+    for (const receiver of router.match(subject)) {
+      if (receiver instanceof Subscription && receiver.owner === this.client) receiver.deliver(message, null)
+    }
+    flusher.flush()
+  }
+
+  unsubscribe (topicFilters: readonly string[]): void {
+    for (const subscription of this.client.subscriptions.values()) {
+      if (topicFilters.includes(subscription.topicFilter)) this.client.remove(subscription)
+    }
+  }
+
+  /** The message as `authorizeForward` lets it through; null when it does not. */
+  forward (message: Message, producer: Producer | null): Message | null {
+    const { bridge, policy } = this.client.services
+    const packet = policy.forward(this.client.facade, bridge.forwardPacket(message, producer?.clientId))
+    return packet === null ? null : bridge.changed(message, packet)
+  }
+}

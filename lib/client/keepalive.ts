@@ -1,0 +1,72 @@
+import { firstPingInterval, firstPingJitter, rttMaxAge } from '../wire/limits.ts'
+
+/** What keepalive needs of its connection. */
+export interface KeepaliveOwner {
+  sendPing (): void
+  stale (): void
+}
+
+/** PINGs to the client, as server/client.go processPingTimer and setFirstPingTimer send them. */
+export class Keepalive {
+  interval: number
+  max: number
+  /** Round trip in milliseconds; 0 while unknown. */
+  rtt = 0
+  private readonly owner: KeepaliveOwner
+  private timer: NodeJS.Timeout | null = null
+  private unanswered = 0
+  private pingedAt = 0
+  private lastIn = 0
+
+  constructor (owner: KeepaliveOwner, interval: number, max: number) {
+    this.owner = owner
+    this.interval = interval
+    this.max = max
+  }
+
+  /**
+   * The first PING comes early, to learn the round trip. Called again when CONNECT arrives.
+   *
+   * @param rtt an estimate of the round trip, 0 while there is none
+   */
+  start (rtt: number): void {
+    this.rtt = rtt
+    const first = Math.min(this.interval, firstPingInterval)
+    this.arm(first * (1 + Math.random() * firstPingJitter))
+  }
+
+  stop (): void {
+    if (this.timer !== null) clearTimeout(this.timer)
+    this.timer = null
+  }
+
+  /** The client sent messages, subscriptions or a PING. */
+  active (): void {
+    this.lastIn = Date.now()
+  }
+
+  pong (): void {
+    this.unanswered = 0
+    if (this.pingedAt > 0) this.rtt = Math.max(1, Date.now() - this.pingedAt)
+  }
+
+  private arm (delay: number): void {
+    this.stop()
+    this.timer = setTimeout(() => { this.tick() }, delay)
+  }
+
+  private tick (): void {
+    const now = Date.now()
+    const rttWanted = this.rtt === 0 || now - this.pingedAt > rttMaxAge
+    if (now - this.lastIn >= this.interval || rttWanted) {
+      if (this.unanswered + 1 > this.max) {
+        this.owner.stale()
+        return
+      }
+      this.unanswered++
+      this.pingedAt = now
+      this.owner.sendPing()
+    }
+    this.arm(this.interval)
+  }
+}

@@ -1,0 +1,35 @@
+import type { HostHookPolicy } from '../auth/hooks.ts'
+import type { Bridge } from '../broker/bridge.ts'
+import type { HostLink } from '../broker/link.ts'
+import type { Logger, ResolvedOptions } from '../options.ts'
+import type { Router } from '../routing/router.ts'
+import type { Client } from './client.ts'
+import type { Flusher } from './flusher.ts'
+
+/** Counts since the gateway began; plain fields that connections add to. */
+export class Counters {
+  inMessages = 0
+  inBytes = 0
+  outMessages = 0
+  outBytes = 0
+  slowConsumers = 0
+  staleConnections = 0
+  totalConnections = 0
+  /** Publishes from NATS that the broker refused or could not store. */
+  failedPublishes = 0
+}
+
+/** What all connections of a gateway share. */
+export interface Services {
+  /** Replaced when the gateway's options are updated. */
+  options: ResolvedOptions
+  readonly log: Logger
+  readonly link: HostLink
+  readonly bridge: Bridge
+  readonly router: Router
+  readonly policy: HostHookPolicy
+  readonly flusher: Flusher
+  readonly counters: Counters
+  /** The connection is gone. */
+  closed (client: Client): void
+}

@@ -1,0 +1,79 @@
+import type { Producer, Receiver } from '../routing/router.ts'
+import type { Message } from '../wire/message.ts'
+import type { Outbox } from './outbox.ts'
+
+/** What a subscription needs of its connection. */
+export interface SubscriptionOwner extends Producer {
+  readonly outbox: Outbox
+  /** Whether the connection gets header blocks. */
+  readonly headers: boolean
+  /** Whether the connection gets its own messages. */
+  readonly echo: boolean
+  /** Whether each delivery is to be asked for with `forward`. */
+  readonly checksForward: boolean
+  outMessages: number
+  outBytes: number
+  /** The message as the host lets it through, or null. */
+  forward (message: Message, producer: Producer | null): Message | null
+  remove (subscription: Subscription): void
+}
+
+/** A SUB of a client. */
+export class Subscription implements Receiver {
+  readonly sid: string
+  /** What the client subscribed to; `filter` is what the host made of it. */
+  readonly subject: string
+  readonly filter: string
+  /** The filter as the host knows it. */
+  readonly topicFilter: string
+  readonly queue: string | null
+  /** Deliveries so far. */
+  delivered = 0
+  /** The delivery that ends it; 0 for none. */
+  max = 0
+  closed = false
+  readonly owner: SubscriptionOwner
+  private lineSubject = ''
+  private line = ''
+
+  constructor (owner: SubscriptionOwner, subject: string, filter: string, topicFilter: string, queue: string | null, sid: string) {
+    this.owner = owner
+    this.subject = subject
+    this.filter = filter
+    this.topicFilter = topicFilter
+    this.queue = queue
+    this.sid = sid
+  }
+
+  // hot: once per delivery
+  deliver (message: Message, producer: Producer | null): boolean {
+    const { owner } = this
+    if (this.closed || (producer === owner && !owner.echo)) return false
+    let sent = message
+    if (owner.checksForward) {
+      const granted = owner.forward(message, producer)
+      if (granted === null || this.closed) return false
+      sent = granted
+    }
+    const delivered = ++this.delivered
+    if (message.subject !== this.lineSubject) {
+      this.lineSubject = message.subject
+      this.line = `MSG ${message.subject} ${this.sid} `
+    }
+    owner.outMessages++
+    if (sent.headerSize === 0) {
+      owner.outBytes += sent.size
+      owner.outbox.write(this.line + sent.tail)
+    } else if (owner.headers) {
+      owner.outBytes += sent.size
+      owner.outbox.write('H' + this.line + sent.tail)
+    } else {
+      owner.outBytes += sent.size - sent.headerSize
+      owner.outbox.write(this.line + sent.plainTail)
+    }
+    // The connection is free for the next SUB with this sid at once (server/client.go deliverMsg).
+    if (delivered === this.max) owner.remove(this)
+    if (producer !== null && owner.outbox.isCongested) producer.stall(owner.outbox)
+    return true
+  }
+}

@@ -1,0 +1,243 @@
+import { randomBytes } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import { HostHookPolicy } from './auth/hooks.ts'
+import { Bridge } from './broker/bridge.ts'
+import { asHost, type Broker } from './broker/host.ts'
+import { Inlet } from './broker/inlet.ts'
+import { HostLink } from './broker/link.ts'
+import { Client, type ClientStream } from './client/client.ts'
+import { Flusher } from './client/flusher.ts'
+import { Counters, type Services } from './client/services.ts'
+import { NatsError } from './errors.ts'
+import { type GatewayOptions, optionTable, type OptionRow, parseAddress, type ResolvedOptions, resolveOptions } from './options.ts'
+import { Inbound } from './routing/inbound.ts'
+import { Router } from './routing/router.ts'
+import { type Listener, listenTcp } from './transport/tcp.ts'
+import type { Info } from './wire/info.ts'
+import { serverVersion } from './wire/limits.ts'
+
+// The way of a message, one direction in, one direction out:
+//
+//   bytes         frames            verbs            messages                  packets
+//   socket -> wire/parser -> client/dispatch -> routing/router -> broker/bridge -> Aedes.publish -> MQTT clients, other nodes
+//   socket <- client/outbox <- client/subscription <- routing/router <- routing/inbound <- broker/inlet <- Aedes mq (mqemitter)
+
+// nats-server closes at most one connection a second in lame duck mode when there are few (server/server.go lameDuckMode).
+const slowestFarewell = 1000
+
+/** A NATS listener on an Aedes broker. */
+export class Gateway {
+  /** As INFO states it. */
+  readonly serverId = `N${base32(randomBytes(55))}`
+  readonly startedAt = new Date()
+  readonly counters = new Counters()
+  /** Connections by their `client_id`. */
+  readonly clients = new Map<number, Client>()
+  private readonly services: Services
+  private readonly inlet: Inlet
+  private readonly inbound: Inbound
+  private listener: Listener | null = null
+  private lastCid = 0
+  private isLameDuck = false
+  private isClosed = false
+  private empty: (() => void)[] = []
+  private readonly brokerClosed = (): Promise<void> => this.close()
+
+  /**
+   * Ties a gateway to a broker; it takes no connections before `listen`.
+   *
+   * @throws {NatsError} NATS_ERR_BROKER, NATS_ERR_OPTION, NATS_ERR_OPTION_UNKNOWN
+   */
+  constructor (broker: Broker, options: GatewayOptions = {}) {
+    const resolved = resolveOptions(options)
+    const link = new HostLink(asHost(broker))
+    const bridge = new Bridge(link)
+    this.inlet = new Inlet(link, (packet, natsBorn) => { this.inbound.receive(packet, natsBorn) })
+    const router = new Router(this.inlet, (subject) => bridge.topicOf(subject))
+    this.inbound = new Inbound(router, bridge)
+    this.services = {
+      options: resolved,
+      log: resolved.logger,
+      link,
+      bridge,
+      router,
+      policy: new HostHookPolicy(link),
+      flusher: new Flusher(),
+      counters: this.counters,
+      closed: (client) => { this.forget(client) }
+    }
+    link.broker.once('closed', this.brokerClosed)
+  }
+
+  get options (): ResolvedOptions {
+    return this.services.options
+  }
+
+  /** The port listened on; 0 before `listen`. */
+  get port (): number {
+    return this.listener?.port ?? 0
+  }
+
+  /** The address listened on; empty before `listen`. */
+  get host (): string {
+    return this.listener?.host ?? ''
+  }
+
+  /** The number of subscriptions of all connections. */
+  get subscriptions (): number {
+    return this.services.router.size
+  }
+
+  /**
+   * Begins to take connections.
+   *
+   * @throws {NatsError} NATS_ERR_LISTEN, NATS_ERR_CLOSED
+   */
+  async listen (): Promise<void> {
+    if (this.isClosed) throw new NatsError('NATS_ERR_CLOSED')
+    const { host, port } = this.options
+    const listener = await listenTcp(host, port, (socket) => { this.accept(socket) })
+    if (this.isClosed) {
+      listener.stop()
+      throw new NatsError('NATS_ERR_CLOSED')
+    }
+    this.listener = listener
+    this.services.log.info({}, `Listening for client connections on ${host}:${listener.port}`)
+  }
+
+  /** Serves a connection; `request` is the HTTP request that it began with, if one did. */
+  accept (stream: ClientStream, request?: IncomingMessage): void {
+    if (this.isClosed) {
+      stream.destroy()
+      return
+    }
+    const { maxConnections } = this.options
+    const full = maxConnections > 0 && this.clients.size >= maxConnections
+    const client = new Client(++this.lastCid, stream, request, this.services)
+    this.counters.totalConnections++
+    this.clients.set(client.cid, client)
+    client.start(this.info(client))
+    if (full) client.fail(new NatsError('NATS_ERR_MAX_CONNECTIONS', String(maxConnections)))
+  }
+
+  /** What INFO tells this client. */
+  private info (client: Client): Info {
+    const { clientAdvertise, host, headers, maxPayload, serverName } = this.options
+    const address = parseAddress(clientAdvertise)
+    const info: Info = {
+      server_id: this.serverId,
+      server_name: serverName,
+      version: serverVersion,
+      proto: 1,
+      go: `node ${process.version}`,
+      host: address?.host ?? host,
+      port: address === null || address.port === 0 ? this.port : address.port,
+      headers,
+      max_payload: maxPayload,
+      client_id: client.cid,
+      client_ip: client.address
+    }
+    if (this.services.policy.authenticates) info.auth_required = true
+    if (this.isLameDuck) info.ldm = true
+    return info
+  }
+
+  private forget (client: Client): void {
+    this.clients.delete(client.cid)
+    if (this.clients.size > 0) return
+    const { empty } = this
+    this.empty = []
+    for (const resolve of empty) resolve()
+  }
+
+  /**
+   * Changes options while connections go on. Only those that `optionTable` calls `live` can change.
+   *
+   * @throws {NatsError} NATS_ERR_OPTION, NATS_ERR_OPTION_UNKNOWN; nothing has changed then
+   */
+  update (changes: GatewayOptions): void {
+    const table: Record<string, OptionRow> = optionTable
+    for (const [name, value] of Object.entries(changes)) {
+      if (Object.hasOwn(table, name) && table[name]?.live === undefined && value !== this.options[name as keyof ResolvedOptions]) {
+        throw new NatsError('NATS_ERR_OPTION', name, 'fixed while the gateway runs', Object.keys(table).filter((key) => table[key]?.live).join(', '))
+      }
+    }
+    this.services.options = resolveOptions({ ...this.options, ...changes })
+    for (const client of this.clients.values()) client.reconfigure()
+  }
+
+  /** Takes no more connections; those that are there go on. */
+  stopListening (): void {
+    this.listener?.stop()
+  }
+
+  /**
+   * Lame duck mode: no new connections, clients are told, and closed one by one over `lameDuckDuration` once
+   * `lameDuckGracePeriod` is over (server/server.go lameDuckMode). Resolves when none is left.
+   */
+  async lameDuck (): Promise<void> {
+    if (this.isLameDuck || this.isClosed) return
+    this.isLameDuck = true
+    this.stopListening()
+    this.services.log.info({}, 'Entering lame duck mode, stop accepting new clients')
+    for (const client of this.clients.values()) {
+      if (client.options.protocol >= 1 && client.hadPong) client.sendInfo(this.info(client))
+    }
+    const { lameDuckDuration, lameDuckGracePeriod } = this.options
+    await this.pause(lameDuckGracePeriod)
+    const step = Math.min(slowestFarewell, Math.max(0, lameDuckDuration - lameDuckGracePeriod) / Math.max(1, this.clients.size))
+    for (const client of [...this.clients.values()]) {
+      client.close()
+      if (this.clients.size > 0) await this.pause(Math.random() * step)
+    }
+  }
+
+  /** Waits, but not longer than there are clients. */
+  private pause (time: number): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.clients.size === 0) {
+        resolve()
+        return
+      }
+      const timer = setTimeout(resolve, time)
+      this.empty.push(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+  }
+
+  /** Closes the listener and every connection, and leaves the broker as it was. May be called again. */
+  async close (): Promise<void> {
+    if (this.isClosed) return
+    this.isClosed = true
+    this.stopListening()
+    for (const client of [...this.clients.values()]) client.close()
+    const { link } = this.services
+    link.broker.removeListener('closed', this.brokerClosed)
+    this.inlet.close()
+    link.close()
+  }
+}
+
+function base32 (bytes: Buffer): string {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
+  return Array.from(bytes, (byte) => alphabet[byte % 32]).join('')
+}
+
+/**
+ * Opens a NATS listener on an Aedes broker.
+ *
+ * @param broker an Aedes of version 1 or 2 that is listening (`await Aedes.createBroker()`)
+ * @throws {NatsError} NATS_ERR_BROKER, NATS_ERR_OPTION, NATS_ERR_OPTION_UNKNOWN, NATS_ERR_LISTEN
+ */
+export async function createGateway (broker: Broker, options: GatewayOptions = {}): Promise<Gateway> {
+  const gateway = new Gateway(broker, options)
+  try {
+    await gateway.listen()
+  } catch (error) {
+    await gateway.close()
+    throw error
+  }
+  return gateway
+}

@@ -1,0 +1,7 @@
+export { default } from './plugin.ts'
+export type { NatsGatewayOptions } from './plugin.ts'
+export { createGateway, Gateway } from './gateway.ts'
+export type { Broker } from './broker/host.ts'
+export type { GatewayOptions, Logger, ResolvedOptions } from './options.ts'
+export { NatsError } from './errors.ts'
+export type { ErrorCode } from './errors.ts'

@@ -1,0 +1,184 @@
+import type { Destination } from '../broker/bridge.ts'
+import { startsWithWildcard } from '../subject/grammar.ts'
+import { topicToSubject } from '../subject/mapping.ts'
+import { Trie } from '../subject/trie.ts'
+import type { Message } from '../wire/message.ts'
+import { detach } from '../wire/text.ts'
+
+/** Something that a slow reader clogs. */
+export interface Clog {
+  /** Calls back once it is free again. */
+  whenRelieved (callback: () => void): void
+}
+
+/** Whoever publishes; it is slowed down when a receiver does not keep up. */
+export interface Producer {
+  /** Its client id in Aedes. */
+  readonly clientId: string
+  stall (clog: Clog): void
+}
+
+/** A subscription, as routing sees it. */
+export interface Receiver {
+  readonly filter: string
+  /** The queue group; null for a plain subscription. */
+  readonly queue: string | null
+  /** Hands a message on; false when this receiver does not take it. */
+  deliver (message: Message, producer: Producer | null): boolean
+}
+
+/** Told which filters are wanted, for messages from the broker. */
+export interface Interest {
+  add (filter: string): void
+  remove (filter: string): void
+}
+
+// Routes kept before the cache starts over; most systems have fewer subjects, and a new route costs about a microsecond.
+const maxRoutes = 8192
+
+/** Everybody who gets the messages of one subject. */
+export class Route implements Destination {
+  readonly subject: string
+  readonly topic: string | null
+  readonly plain: readonly Receiver[]
+  readonly groups: readonly (readonly Receiver[])[]
+  readonly generation: number
+  stale = false
+  listened = false
+  listenedAt = -1
+
+  constructor (subject: string, topic: string | null, receivers: readonly Receiver[], generation: number) {
+    this.subject = subject
+    this.topic = topic
+    this.generation = generation
+    this.plain = receivers.filter((receiver) => receiver.queue === null)
+    // One group over all matching filters: its name alone counts (server/sublist.go findQSlot).
+    const groups = new Map<string, Receiver[]>()
+    for (const receiver of receivers) {
+      if (receiver.queue === null) continue
+      const members = groups.get(receiver.queue)
+      if (members === undefined) groups.set(receiver.queue, [receiver])
+      else members.push(receiver)
+    }
+    this.groups = [...groups.values()]
+  }
+
+  get hasReceivers (): boolean {
+    return this.plain.length > 0 || this.groups.length > 0
+  }
+
+  // hot: once per message
+  /** To every plain subscription, then to one member of each group; the number of deliveries. */
+  deliver (message: Message, producer: Producer | null): number {
+    let delivered = 0
+    const { plain, groups } = this
+    for (let i = 0; i < plain.length; i++) {
+      if ((plain[i] as Receiver).deliver(message, producer)) delivered++
+    }
+    for (let i = 0; i < groups.length; i++) {
+      if (deliverToOne(groups[i] as readonly Receiver[], message, producer)) delivered++
+    }
+    return delivered
+  }
+}
+
+/** To a random member, or to the next that takes it. */
+function deliverToOne (members: readonly Receiver[], message: Message, producer: Producer | null): boolean {
+  let at = members.length === 1 ? 0 : Math.floor(Math.random() * members.length)
+  for (let tried = 0; tried < members.length; tried++) {
+    if ((members[at] as Receiver).deliver(message, producer)) return true
+    if (++at === members.length) at = 0
+  }
+  return false
+}
+
+/** Who gets what: the subscriptions of all NATS connections of this node. */
+export class Router {
+  private readonly trie = new Trie<Receiver>()
+  private readonly interest: Interest
+  private readonly topicOf: (subject: string) => string | null
+  private readonly routes = new Map<string, Route>()
+  private readonly topicRoutes = new Map<string, Route>()
+  /** Grows when a subscription with a wildcard comes or goes: any route may be another one then. */
+  private generation = 0
+
+  constructor (interest: Interest, topicOf: (subject: string) => string | null) {
+    this.interest = interest
+    this.topicOf = topicOf
+  }
+
+  get size (): number {
+    return this.trie.size
+  }
+
+  subscribe (receiver: Receiver): void {
+    this.trie.insert(receiver.filter, receiver)
+    this.invalidate(receiver.filter)
+    this.interest.add(receiver.filter)
+  }
+
+  unsubscribe (receiver: Receiver): void {
+    this.trie.remove(receiver.filter, receiver)
+    this.invalidate(receiver.filter)
+    this.interest.remove(receiver.filter)
+  }
+
+  /** Whoever matches a subject, now. */
+  match (subject: string): Receiver[] {
+    const found: Receiver[] = []
+    this.trie.match(subject, found)
+    return found
+  }
+
+  // hot: once per message from NATS
+  /** The route of a subject. Good for one message: the next subscription may change it. */
+  route (subject: string): Route {
+    const known = this.routes.get(subject)
+    return known !== undefined && this.isFresh(known) ? known : this.find(subject)
+  }
+
+  // hot: once per message from the broker
+  /**
+   * The route of a topic; null when it has no subject. A filter that begins with a wildcard does not get topics that
+   * begin with `$` (MQTT 3.1.1, 4.7.2), unless a NATS client published them.
+   */
+  routeOfTopic (topic: string, natsBorn: boolean): Route | null {
+    const hidden = !natsBorn && topic.charCodeAt(0) === 0x24 // $
+    const known = hidden ? undefined : this.topicRoutes.get(topic)
+    if (known !== undefined && this.isFresh(known)) return known
+    const subject = topicToSubject(topic)
+    if (subject === null) return null
+    if (hidden) return new Route(subject, topic, this.literalMatches(subject), this.generation)
+    const route = this.route(subject)
+    if (this.topicRoutes.size >= maxRoutes) this.topicRoutes.clear()
+    this.topicRoutes.set(topic, route)
+    return route
+  }
+
+  private isFresh (route: Route): boolean {
+    return route.generation === this.generation && !route.stale
+  }
+
+  private find (subject: string): Route {
+    const kept = detach(subject)
+    const route = new Route(kept, this.topicOf(kept), this.match(kept), this.generation)
+    if (this.routes.size >= maxRoutes) this.routes.clear()
+    this.routes.set(kept, route)
+    return route
+  }
+
+  private literalMatches (subject: string): Receiver[] {
+    const found: Receiver[] = []
+    this.trie.match(subject, found, true)
+    return found
+  }
+
+  private invalidate (filter: string): void {
+    if (startsWithWildcard(filter) || filter.includes('.*') || filter.endsWith('.>')) {
+      this.generation++
+    } else {
+      const route = this.routes.get(filter)
+      if (route !== undefined) route.stale = true
+    }
+  }
+}

@@ -1,0 +1,29 @@
+import net, { type AddressInfo, type Socket } from 'node:net'
+import { NatsError } from '../errors.ts'
+
+/** Something that takes connections. */
+export interface Listener {
+  readonly host: string
+  readonly port: number
+  /** Takes no more connections; those that are there stay. */
+  stop (): void
+}
+
+/**
+ * Listens for TCP connections. A client may end its side and still read the answers.
+ *
+ * @param port 0 takes any free one
+ * @throws {NatsError} NATS_ERR_LISTEN
+ */
+export function listenTcp (host: string, port: number, accept: (socket: Socket) => void): Promise<Listener> {
+  const server = net.createServer({ allowHalfOpen: true, noDelay: true }, accept)
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => {
+      reject(new NatsError('NATS_ERR_LISTEN', `${host}:${port}`, error.message))
+    })
+    server.listen(port, host, () => {
+      const { address, port } = server.address() as AddressInfo
+      resolve({ host: address, port, stop: () => { server.close() } })
+    })
+  })
+}

@@ -1,0 +1,98 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { isFilter } from '../../lib/subject/grammar.ts'
+import { Trie } from '../../lib/subject/trie.ts'
+
+function trieOf (filters: readonly string[]): Trie<string> {
+  const trie = new Trie<string>()
+  for (const filter of filters) trie.insert(filter, filter)
+  return trie
+}
+
+function match (trie: Trie<string>, subject: string, literalStart = false): string[] {
+  const found: string[] = []
+  trie.match(subject, found, literalStart)
+  return found.sort()
+}
+
+/** The same question, asked the slow way. */
+function matches (filter: string, subject: string): boolean {
+  const names = subject.split('.')
+  const tokens = filter.split('.')
+  if (names.includes('')) return false
+  for (let i = 0; i < tokens.length; i++) {
+    if (tokens[i] === '>') return names.length > i
+    if (i >= names.length || (tokens[i] !== '*' && tokens[i] !== names[i])) return false
+  }
+  return tokens.length === names.length
+}
+
+t.test('wildcards stand for tokens', async (t) => {
+  const trie = trieOf(['foo', 'foo.*', 'foo.>', '*', '>', '*.bar', 'foo.*.baz', 'foo*', '$x.>'])
+  t.strictSame(match(trie, 'foo'), ['*', '>', 'foo'])
+  t.strictSame(match(trie, 'foo.bar'), ['*.bar', '>', 'foo.*', 'foo.>'])
+  t.strictSame(match(trie, 'foo.bar.baz'), ['>', 'foo.*.baz', 'foo.>'])
+  t.strictSame(match(trie, 'foo*'), ['*', '>', 'foo*'])
+  t.strictSame(match(trie, '$x.y'), ['$x.>', '>'])
+})
+
+t.test('a published wildcard is a literal', async (t) => {
+  const trie = trieOf(['foo.*', 'foo.bar', 'foo.>', '>'])
+  t.strictSame(match(trie, 'foo.*'), ['>', 'foo.*', 'foo.>'])
+})
+
+t.test('a subject with an empty token matches nothing', async (t) => {
+  const trie = trieOf(['>', '*.*', 'foo.>', '*'])
+  for (const subject of ['', '.', '.foo', 'foo.', 'foo..bar']) t.strictSame(match(trie, subject), [])
+})
+
+t.test('filters that begin with a wildcard can be left out', async (t) => {
+  const trie = trieOf(['>', '*', '*.b', '$a', '$a.>', '$a.*', '$a.b'])
+  t.strictSame(match(trie, '$a.b', true), ['$a.*', '$a.>', '$a.b'])
+  t.strictSame(match(trie, '$a', true), ['$a'])
+  t.strictSame(match(trie, '$b', true), [])
+})
+
+t.test('one filter may have many values, and one value many filters', async (t) => {
+  const trie = new Trie<number>()
+  for (let i = 0; i < 200_000; i++) trie.insert('foo', i)
+  trie.insert('>', 1)
+  const found: number[] = []
+  trie.match('foo', found)
+  t.equal(found.length, 200_001)
+  t.equal(trie.size, 200_001)
+})
+
+t.test('what is removed is gone, and leaves nothing behind', async (t) => {
+  const filters = ['a', 'a.b', 'a.b.c', 'a.*', 'a.*.c', 'a.>', '*', '>', '*.b.>']
+  const trie = trieOf(filters)
+  trie.remove('a.x', 'a.x')
+  trie.remove('a', 'other')
+  trie.remove('z.*', 'z.*')
+  t.equal(trie.size, filters.length)
+  for (const filter of filters) {
+    trie.remove(filter, filter)
+    trie.remove(filter, filter)
+  }
+  t.equal(trie.size, 0)
+  t.ok((trie as unknown as { root: { isEmpty: boolean } }).root.isEmpty)
+})
+
+t.test('names of Object.prototype are tokens like others', async (t) => {
+  const trie = trieOf(['constructor', '__proto__.x', 'toString.*'])
+  t.strictSame(match(trie, 'constructor'), ['constructor'])
+  t.strictSame(match(trie, '__proto__.x'), ['__proto__.x'])
+  t.strictSame(match(trie, 'valueOf'), [])
+})
+
+const token = fc.constantFrom('a', 'b', '*', '>', '', '$x')
+const subject = fc.array(token, { minLength: 1, maxLength: 5 }).map((tokens) => tokens.join('.'))
+
+t.test('finds what comparing token by token finds', async () => {
+  fc.assert(fc.property(fc.uniqueArray(subject.filter(isFilter), { maxLength: 30 }), fc.array(subject, { maxLength: 10 }), fc.nat(29), (filters, subjects, gone) => {
+    const trie = trieOf(filters)
+    const left = filters.filter((_, i) => i !== gone)
+    if (gone < filters.length) trie.remove(filters[gone] as string, filters[gone] as string)
+    return subjects.every((subject) => match(trie, subject).join() === left.filter((filter) => matches(filter, subject)).sort().join())
+  }), { numRuns: 1000 })
+})

@@ -31,17 +31,17 @@ export class HostHookPolicy {
 
   /** Whether the host asks for credentials. */
   get authenticates (): boolean {
-    return !this.link.isDefault('authenticate')
+    return !this.link.authenticatesByDefault
   }
 
   /** Whether `mayPublish` has to be asked; otherwise Aedes' own rule holds, `isReserved`. */
   get checksPublish (): boolean {
-    return !this.link.isDefault('authorizePublish')
+    return !this.link.publishesByDefault
   }
 
   /** Whether `forward` has to be asked. */
   get checksForward (): boolean {
-    return !this.link.isDefault('authorizeForward')
+    return !this.link.forwardsByDefault
   }
 
   /** `preConnect` and `authenticate`, in this order; `done` gets the error that refuses the connection. */
@@ -81,7 +81,7 @@ export class HostHookPolicy {
 
   /** `authorizeSubscribe`; `done` gets null for a refusal, else the subscription, which may be another one. */
   maySubscribe (client: Facade, subscription: HostSubscription, done: (subscription: HostSubscription | null) => void): void {
-    if (this.link.isDefault('authorizeSubscribe')) {
+    if (this.link.subscribesByDefault) {
       done(subscription)
       return
     }

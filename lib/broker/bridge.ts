@@ -38,7 +38,7 @@ export class Bridge {
 
   /** Whether something wants to see every publish. */
   get isObserved (): boolean {
-    return this.link.observed
+    return this.link.isObserved
   }
 
   // hot: once per message from NATS

@@ -71,8 +71,6 @@ export interface HostHooks {
   published (packet: PublishPacket, client: object | null, callback: Done): void
 }
 
-export type HookName = keyof HostHooks
-
 /** The public face of a broker: what hosts hand to the gateway. Every Aedes 1.x and 2.x has it. */
 export interface Broker {
   readonly id: string

@@ -1,4 +1,4 @@
-import { type Done, type HookName, type HostBroker, type HostHooks, type MqListener, type PublishPacket, defaultHooks } from './host.ts'
+import { type Done, type HostBroker, type HostHooks, type MqListener, type PublishPacket, defaultHooks } from './host.ts'
 import { counterStart, laneId } from './identity.ts'
 import { installWraps } from './wraps.ts'
 
@@ -44,14 +44,27 @@ export class HostLink {
     this.undo()
   }
 
-  /** Whether the host left this hook as Aedes has it. */
-  isDefault (name: Exclude<HookName, 'preConnect'>): boolean {
-    return this.broker[name] === this.defaults[name]
+  // Whether the host left a hook as Aedes has it; it may set one at any time.
+
+  get authenticatesByDefault (): boolean {
+    return this.broker.authenticate === this.defaults.authenticate
+  }
+
+  get publishesByDefault (): boolean {
+    return this.broker.authorizePublish === this.defaults.authorizePublish
+  }
+
+  get subscribesByDefault (): boolean {
+    return this.broker.authorizeSubscribe === this.defaults.authorizeSubscribe
+  }
+
+  get forwardsByDefault (): boolean {
+    return this.broker.authorizeForward === this.defaults.authorizeForward
   }
 
   /** Whether something wants to see every publish, whatever its topic. */
-  get observed (): boolean {
-    return this.broker.listenerCount('publish') > 0 || !this.isDefault('published')
+  get isObserved (): boolean {
+    return this.broker.listenerCount('publish') > 0 || this.broker.published !== this.defaults.published
   }
 
   /** Whether somebody besides this gateway may listen to a topic: MQTT clients, the host, other nodes. */

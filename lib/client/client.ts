@@ -118,6 +118,7 @@ export class Client implements SubscriptionOwner {
   private read (chunk: Buffer): void {
     if (this.state === 'closed') return
     this.parser.push(chunk)
+    this.keepalive.read()
     this.services.flusher.flush()
   }
 

@@ -17,6 +17,7 @@ export class Keepalive {
   private unanswered = 0
   private pingedAt = 0
   private lastIn = 0
+  private wasActive = false
 
   constructor (owner: KeepaliveOwner, interval: number, max: number) {
     this.owner = owner
@@ -40,8 +41,16 @@ export class Keepalive {
     this.timer = null
   }
 
-  /** The client sent messages, subscriptions or a PING. */
+  // hot: once per message
+  /** The client sent a message, a subscription or a PING. */
   active (): void {
+    this.wasActive = true
+  }
+
+  /** The end of a chunk from the client. */
+  read (): void {
+    if (!this.wasActive) return
+    this.wasActive = false
     this.lastIn = Date.now()
   }
 

@@ -5,6 +5,7 @@ import type { Teardown } from './brokers.ts'
 export class RawClient {
   readonly socket: Socket
   ended = false
+  answersPings = true
   private text = ''
   private waiting: (() => void) | null = null
 
@@ -31,6 +32,11 @@ export class RawClient {
   /** Takes off what the input begins with, once it does. Rejects when it never can. */
   async expect (wanted: string | RegExp): Promise<string> {
     for (;;) {
+      // The server asks for the round trip after two seconds, whatever else goes on.
+      if (this.answersPings && this.text.startsWith('PING\r\n')) {
+        this.text = this.text.slice('PING\r\n'.length)
+        this.send('PONG\r\n')
+      }
       const match = typeof wanted === 'string'
         ? this.text.startsWith(wanted) ? wanted : null
         : new RegExp(`^(?:${wanted.source})`, wanted.flags).exec(this.text)?.[0] ?? null

@@ -107,7 +107,7 @@ onBoth('a client that never says CONNECT is asked too', 'ping_interval: "30ms"\n
   t.equal(await client.end(), "PING\r\n-ERR 'Stale Connection'\r\n")
 })
 
-onBoth('a reader that does not read is cut off, the publisher not', 'max_pending: 1MB', { maxPending: 1_048_576, maxPayload: 1_048_576 }, async (t, port) => {
+onBoth('a reader that does not read is cut off, the publisher not', 'max_pending: 1MB\nwrite_deadline: "500ms"', { maxPending: 1_048_576, writeDeadline: 500 }, async (t, port) => {
   const reader = await connect(t, port)
   reader.send('SUB a 1\r\n')
   await reader.fence()

@@ -86,9 +86,9 @@ export function freePort (): Promise<number> {
 }
 
 /** A redis-server of its own. @returns its URL */
-export async function startRedis (t: Teardown, args: readonly string[] = []): Promise<{ url: string, process: Process }> {
+export async function startRedis (t: Teardown, args: readonly string[] = []): Promise<{ url: string, port: number, process: Process }> {
   const port = await freePort()
   const server = new Process(t, 'redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', scratch(t), ...args])
   await server.until(/Ready to accept connections/)
-  return { url: `redis://127.0.0.1:${port}`, process: server }
+  return { url: `redis://127.0.0.1:${port}`, port, process: server }
 }

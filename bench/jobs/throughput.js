@@ -1,0 +1,44 @@
+// One publisher, one kind of receiver: messages (deliveries, when there are several receivers) a second.
+import { MqttClient, NatsClient, Publisher } from '../clients.js'
+import { mqttPublish, natsMsg, natsPub, repeat } from '../frames.js'
+import { Rounds } from './rounds.js'
+
+const subject = 'bench.subject'
+const topic = 'bench/subject'
+
+export async function throughput (job, fail) {
+  const { from, to, also, size, receivers: many = 1 } = job
+  const receivers = []
+  for (let i = 0; i < many; i++) receivers.push(await receiver(to))
+  const extra = also === undefined ? null : await receiver(also)
+  const client = await open(from)
+  const frame = from === 'nats' ? natsPub(subject, size) : mqttPublish(topic, size)
+  // Each byte published to many is many bytes at the server: smaller writes keep its bursts alike.
+  const slice = many > 1 ? 16 * 1024 : 256 * 1024
+  const publisher = new Publisher(client, repeat(frame, slice), frame.length, slice)
+
+  const rounds = new Rounds({ publisher, receivers, also: extra, stallSeconds: job.stallSeconds })
+  const rate = await rounds.warmUp(job.warmSeconds, many > 1 ? 50 : 500)
+  const n = Math.max(100, Math.round(rate * job.seconds))
+  const took = await rounds.run(n)
+
+  const figures = { rate: n * many / took.main }
+  const errors = {}
+  if (extra !== null && rounds.alsoLost > 0) {
+    errors.also = `LOST ${rounds.alsoLost} of ${publisher.published} QoS 0 messages on the way to the MQTT subscriber`
+  } else if (extra !== null) {
+    figures.also = n / took.also
+  }
+  return { figures, errors, published: publisher.published }
+
+  function open (kind) {
+    return kind === 'nats' ? NatsClient.open(job.nats, fail) : MqttClient.open(job.mqtt, fail)
+  }
+
+  async function receiver (kind) {
+    const client = await open(kind)
+    if (kind === 'nats') await client.subscribe(subject, natsMsg(subject, 1, size))
+    else await client.subscribe(topic, mqttPublish(topic, size))
+    return client
+  }
+}

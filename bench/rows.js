@@ -1,0 +1,111 @@
+// What is measured (rows), what is printed of it (figures) and what the figures of aedes-nats should reach (targets).
+//
+// A row: id (what --only matches), peers, job (see jobs/), figures: { key in the job's answer, id, title, unit }.
+
+export const sizes = [16, 128, 1024]
+
+const directions = [
+  { id: 'nats-nats', title: 'NATS -> NATS', from: 'nats', to: 'nats', peers: ['aedes-nats', 'nats-server'] },
+  { id: 'nats-mqtt', title: 'NATS -> MQTT', from: 'nats', to: 'mqtt', peers: ['aedes-nats', 'nats-server', 'bridge'] },
+  { id: 'mqtt-nats', title: 'MQTT -> NATS', from: 'mqtt', to: 'nats', peers: ['aedes-nats', 'nats-server', 'bridge'] },
+  { id: 'mqtt-mqtt', title: 'MQTT -> MQTT', from: 'mqtt', to: 'mqtt', peers: ['aedes-nats', 'nats-server', 'aedes'] }
+]
+
+const both = ['aedes-nats', 'nats-server']
+const natsToNats = { kind: 'throughput', from: 'nats', to: 'nats', size: 128 }
+
+export function makeRows (quick) {
+  const connections = quick ? 200 : 1000
+  const subscriptions = quick ? 10_000 : 100_000
+  // How long a job warms up and measures is the same for every peer; how many messages that is, the warm-up tells.
+  const common = {
+    warmSeconds: quick ? 0.2 : 0.9,
+    seconds: quick ? 0.1 : 1,
+    stallSeconds: 10,
+    limitSeconds: 120
+  }
+
+  const throughput = sizes.flatMap((size) => directions.map(({ id, title, from, to, peers }) => ({
+    id: `${id}-${size}`,
+    peers,
+    job: { kind: 'throughput', from, to, size },
+    figures: [{ key: 'rate', id: `${id}-${size}`, title: `${title}, ${size} B`, unit: 'msg/s' }]
+  })))
+
+  const rows = [
+    ...throughput,
+    {
+      id: 'gateway-a',
+      peers: both,
+      job: natsToNats,
+      figures: [{ key: 'rate', id: 'gateway-a', title: 'NATS -> NATS, 128 B, (a) nobody on the MQTT side', unit: 'msg/s' }]
+    },
+    {
+      id: 'gateway-b',
+      peers: both,
+      listener: true,
+      job: natsToNats,
+      figures: [{ key: 'rate', id: 'gateway-b', title: "NATS -> NATS, 128 B, (b) a 'publish' listener", unit: 'msg/s' }]
+    },
+    {
+      id: 'gateway-c',
+      peers: both,
+      job: { ...natsToNats, also: 'mqtt' },
+      figures: [
+        { key: 'rate', id: 'gateway-c', title: 'NATS -> NATS, 128 B, (c) an MQTT subscriber', unit: 'msg/s' },
+        { key: 'also', id: 'gateway-c-mqtt', title: '  until that MQTT subscriber has all', unit: 'msg/s' }
+      ]
+    },
+    {
+      id: 'fan-out',
+      peers: both,
+      job: { ...natsToNats, receivers: 100 },
+      figures: [{ key: 'rate', id: 'fan-out', title: 'fan-out, 1 NATS -> 100 NATS, 128 B', unit: 'deliveries/s' }]
+    },
+    {
+      id: 'latency',
+      peers: both,
+      job: { kind: 'latency', requests: quick ? 1000 : 10_000, warmRequests: quick ? 500 : 3000 },
+      figures: [
+        { key: 'p50', id: 'latency-p50', title: 'request/reply, median', unit: 'us', lower: true },
+        { key: 'p99', id: 'latency-p99', title: 'request/reply, 99th percentile', unit: 'us', lower: true }
+      ]
+    },
+    {
+      id: 'memory',
+      peers: both,
+      job: { kind: 'idle', connections, pauseSeconds: quick ? 0.5 : 3 },
+      figures: [{ key: 'memory', id: 'memory', title: `memory per idle NATS connection, of ${connections}`, unit: 'KiB', lower: true }]
+    },
+    {
+      id: 'matching',
+      peers: both,
+      job: { kind: 'matching', few: 100, many: subscriptions },
+      figures: [
+        { key: 'few', id: 'matching-few', title: 'matching beside 100 subscriptions', unit: 'msg/s' },
+        { key: 'many', id: 'matching-many', title: `matching beside ${subscriptions.toLocaleString('en')} subscriptions`, unit: 'msg/s' },
+        { key: 'flat', id: 'matching-flat', title: '  the second by the first (1 is flat)', unit: '' }
+      ]
+    }
+  ]
+  return rows.map((row) => ({ ...row, job: { ...common, ...row.job } }))
+}
+
+// figure of aedes-nats >= atLeast x the figure `of` a peer; without `of`, the figure itself.
+export const targets = [
+  ...sizes.flatMap((size) => [
+    { figure: `nats-mqtt-${size}`, atLeast: 1.1, of: { peer: 'aedes', figure: `mqtt-mqtt-${size}` }, text: "aedes' MQTT -> MQTT" },
+    { figure: `nats-mqtt-${size}`, atLeast: 2.5, of: { peer: 'bridge', figure: `nats-mqtt-${size}` }, text: 'bridge' },
+    { figure: `mqtt-nats-${size}`, atLeast: 2.5, of: { peer: 'aedes', figure: `mqtt-mqtt-${size}` }, text: "aedes' MQTT -> MQTT" },
+    { figure: `mqtt-nats-${size}`, atLeast: 2.5, of: { peer: 'bridge', figure: `mqtt-nats-${size}` }, text: 'bridge' }
+  ]),
+  ofNatsServer('gateway-a', 0.6),
+  ofNatsServer('gateway-b', 0.35),
+  ofNatsServer('gateway-c', 0.35),
+  ofNatsServer('fan-out', 0.5),
+  { figure: 'matching-flat', atLeast: 0.5, text: 'flat within 2x' }
+]
+
+function ofNatsServer (figure, atLeast) {
+  return { figure, atLeast, of: { peer: 'nats-server', figure }, text: 'nats-server' }
+}

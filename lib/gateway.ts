@@ -53,7 +53,7 @@ export class Gateway {
     const link = new HostLink(asHost(broker))
     const bridge = new Bridge(link)
     this.inlet = new Inlet(link, (packet, natsBorn) => { this.inbound.receive(packet, natsBorn) })
-    const router = new Router(this.inlet, (subject) => bridge.topicOf(subject))
+    const router = new Router(this.inlet)
     this.inbound = new Inbound(router, bridge)
     this.services = {
       options: resolved,

@@ -6,8 +6,9 @@ import type { HostLink } from './link.ts'
 
 /** What is known of a subject on the MQTT side; kept by whoever routes, filled in here. */
 export interface Destination {
-  /** The topic; null for a NATS-only subject. */
-  readonly topic: string | null
+  readonly subject: string
+  /** The topic; null for a NATS-only subject, undefined until somebody asks. */
+  topic: string | null | undefined
   listened: boolean
   /** The generation of the link in which `listened` was looked up. */
   listenedAt: number
@@ -24,6 +25,11 @@ export class Bridge {
   /** The topic of a subject; null when it has none. */
   topicOf (subject: string): string | null {
     return subjectToTopic(subject, this.link.broker.maxTopicLevels)
+  }
+
+  /** The topic that hooks see for a subject. */
+  hookTopic (subject: string): string {
+    return this.topicOf(subject) ?? natsOnlyTopic(subject)
   }
 
   /** The topic filter that hooks see for a subscription. */
@@ -44,17 +50,22 @@ export class Bridge {
   // hot: once per message from NATS
   /** Whether anybody but the NATS clients of this node may listen to the subject. */
   hasListener (destination: Destination): boolean {
-    if (destination.topic === null) return false
     if (destination.listenedAt !== this.link.generation) {
-      destination.listened = this.link.hasListener(destination.topic)
+      destination.listened = this.link.hasListener(destination.subject) && this.destinationTopic(destination) !== null
       destination.listenedAt = this.link.generation
     }
     return destination.listened
   }
 
+  /** The topic of a destination; null when it has none. */
+  destinationTopic (destination: Destination): string | null {
+    if (destination.topic === undefined) destination.topic = this.topicOf(destination.subject)
+    return destination.topic
+  }
+
+  // hot: once per message that somebody outside NATS wants
   /** The PUBLISH for a message, as hooks see it and the broker takes it. */
-  packetOf (message: Message, qos: 0 | 1): PublishPacket {
-    const topic = this.topicOf(message.subject) ?? natsOnlyTopic(message.subject)
+  packetOf (message: Message, topic: string, qos: 0 | 1): PublishPacket {
     const packet: PublishPacket = { cmd: 'publish', topic, payload: message.payload, qos, retain: false, dup: false }
     const responseTopic = message.reply === '' ? null : this.topicOf(message.reply)
     if (responseTopic !== null) packet.properties = { responseTopic }
@@ -64,7 +75,7 @@ export class Bridge {
   /** A packet for one call of `authorizeForward`: the one that came in, or one for a message from NATS. */
   forwardPacket (message: Message, clientId: string | undefined): PublishPacket {
     if (message.origin !== null) return { ...message.origin as PublishPacket }
-    const packet = this.packetOf(message, 0)
+    const packet = this.packetOf(message, this.hookTopic(message.subject), 0)
     if (clientId !== undefined) packet.clientId = clientId
     return packet
   }
@@ -72,7 +83,7 @@ export class Bridge {
   /** The message as a hook left its packet. */
   changed (message: Message, packet: PublishPacket): Message {
     const payload = textOf(packet.payload)
-    const subject = packet.topic === (this.topicOf(message.subject) ?? natsOnlyTopic(message.subject))
+    const subject = packet.topic === this.hookTopic(message.subject)
       ? message.subject
       : topicToSubject(packet.topic) ?? message.subject
     return payload === message.body && subject === message.subject ? message : withPayload(message, subject, payload)
@@ -81,7 +92,7 @@ export class Bridge {
   // hot: once per message that somebody outside NATS wants
   /** Publishes with QoS 0. What has no topic is only shown to the host. */
   publish (packet: PublishPacket, destination: Destination, client: object, done: Done): void {
-    if (destination.topic === null) {
+    if (this.destinationTopic(destination) === null) {
       this.link.show(packet, client, done)
       return
     }

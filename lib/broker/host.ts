@@ -51,14 +51,25 @@ export interface HostClient {
 export type Done = (error?: Error | null) => void
 export type MqListener = (packet: PublishPacket, done: () => void) => void
 
+/** A walk over the tree of a Qlobber. */
+export type QlobberStep =
+  { type: 'start_entries' | 'end_entries' | 'start_values' | 'end_values' } |
+  { type: 'entry', key: string } |
+  { type: 'value', value: MqListener }
+
+/** What mqemitter keeps its listeners in. */
+export interface Qlobber {
+  visit (): Iterable<QlobberStep>
+}
+
 /** mqemitter, or what stands in for it (mqemitter-redis, ...). */
 export interface MessageQueue {
   on (topic: string, listener: MqListener, done?: () => void): unknown
   emit (packet: PublishPacket, done?: Done): unknown
   removeListener (topic: string, listener: MqListener, done?: () => void): unknown
   removeAllListeners? (topic: string, done?: () => void): unknown
-  /** Qlobber: who listens to a topic. mqemitter's own; there is no public way to ask. */
-  _matcher?: { match (topic: string): Iterable<MqListener> }
+  /** mqemitter's own: there is no public way to ask who listens. */
+  _matcher?: Qlobber
 }
 
 /** The hooks of a broker. Any of them may be replaced by the host at any time. */

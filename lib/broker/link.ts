@@ -1,4 +1,5 @@
 import { type Done, type HostBroker, type HostHooks, type MqListener, type PublishPacket, defaultHooks } from './host.ts'
+import { ForeignInterest } from './foreign.ts'
 import { counterStart, laneId } from './identity.ts'
 import { installWraps } from './wraps.ts'
 
@@ -16,9 +17,9 @@ export class HostLink {
   readonly laneId: string
   /** Whether other nodes may share the queue: then nobody here can know who listens. */
   readonly shared: boolean
-  /** Grows whenever the answer of `hasListener` may have changed. */
-  generation = 0
   private readonly defaults: Partial<HostHooks>
+  /** Null where the queue does not tell. */
+  private readonly foreign: ForeignInterest | null
   private readonly own = new WeakSet<MqListener>()
   private readonly undo: () => void
   private laneCounter = counterStart()
@@ -30,11 +31,16 @@ export class HostLink {
   constructor (broker: HostBroker) {
     this.broker = broker
     this.laneId = laneId(broker.id)
-    this.shared = broker.mq.constructor.name !== 'MQEmitter' || broker.mq._matcher === undefined
+    this.shared = broker.mq.constructor.name !== 'MQEmitter'
+    this.foreign = this.shared || typeof broker.mq._matcher?.visit !== 'function' ? null : new ForeignInterest(broker.mq._matcher)
     this.defaults = defaultHooks(broker)
     this.undo = installWraps(broker, {
-      listenersChanged: () => { this.generation++ },
-      listenerAdded: () => this.register(),
+      added: (topicFilter, listener) => {
+        if (!this.own.has(listener)) this.foreign?.add(topicFilter, listener)
+        return this.register()
+      },
+      removed: (topicFilter, listener) => { this.foreign?.remove(topicFilter, listener) },
+      removedAll: (topicFilter) => { this.foreign?.removeAll(topicFilter) },
       emitting: (packet) => { this.emitting(packet) },
       refused: () => {}
     })
@@ -67,13 +73,14 @@ export class HostLink {
     return this.broker.listenerCount('publish') > 0 || this.broker.published !== this.defaults.published
   }
 
-  /** Whether somebody besides this gateway may listen to a topic: MQTT clients, the host, other nodes. */
-  hasListener (topic: string): boolean {
-    if (this.shared) return true
-    for (const listener of this.broker.mq._matcher?.match(topic) ?? []) {
-      if (!this.own.has(listener)) return true
-    }
-    return false
+  /** Grows whenever the answer of `hasListener` may have changed. */
+  get generation (): number {
+    return this.foreign === null ? 0 : this.foreign.generation
+  }
+
+  /** Whether somebody besides this gateway may listen to a subject: MQTT clients, the host, other nodes. */
+  hasListener (subject: string): boolean {
+    return this.foreign === null || this.foreign.matches(subject)
   }
 
   listen (topicFilter: string, listener: MqListener): void {

@@ -3,16 +3,18 @@ import { ownIdPrefix } from './identity.ts'
 
 // Everything of the host that the gateway wraps, and why. All of it is undone when the gateway closes.
 //
-//   mq.on, mq.removeListener, mq.removeAllListeners   to learn when somebody may have begun or stopped to listen
+//   mq.on, mq.removeListener, mq.removeAllListeners   to know who listens besides us
 //   mq.emit                                           to learn when a publish of ours is stored: Aedes emits after that
 //   broker.preConnect                                 to refuse MQTT clients whose id begins with `nats:`
 
 /** What the wrapped functions report. */
 export interface WrapReports {
-  /** Somebody other than the gateway may have begun or stopped to listen. */
-  listenersChanged (): void
-  /** A listener was handed to the queue; `live` is to be called when the queue says that it is registered. */
-  listenerAdded (): () => void
+  /** A listener was handed to the queue; what is returned is to be called when the queue says that it is registered. */
+  added (topicFilter: string, listener: MqListener): () => void
+  /** A listener is gone. */
+  removed (topicFilter: string, listener: MqListener): void
+  /** All listeners of a filter are gone. */
+  removedAll (topicFilter: string): void
   /** A packet is about to be emitted; Aedes has stored it. */
   emitting (packet: PublishPacket): void
   /** An MQTT client asks for an id of ours. */
@@ -37,26 +39,24 @@ function wrapQueue (mq: MessageQueue, reports: WrapReports, active: () => boolea
 
   function wrappedOn (this: MessageQueue, topic: string, listener: MqListener, done?: () => void): unknown {
     if (!active()) return on.call(this, topic, listener, done)
-    const live = reports.listenerAdded()
-    const result = on.call(this, topic, listener, () => {
+    const live = reports.added(topic, listener)
+    return on.call(this, topic, listener, () => {
       live()
       done?.()
     })
-    reports.listenersChanged()
-    return result
   }
 
   function wrappedRemove (this: MessageQueue, topic: string, listener: MqListener, done?: () => void): unknown {
     return removeListener.call(this, topic, listener, () => {
       // mqemitter removes a tick later, just before it says so.
-      if (active()) reports.listenersChanged()
+      if (active()) reports.removed(topic, listener)
       done?.()
     })
   }
 
   function wrappedRemoveAll (this: MessageQueue, topic: string, done?: () => void): unknown {
     const result = removeAllListeners?.call(this, topic, done)
-    if (active()) reports.listenersChanged()
+    if (active()) reports.removedAll(topic)
     return result
   }
 

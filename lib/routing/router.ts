@@ -33,13 +33,15 @@ export interface Interest {
   remove (filter: string): void
 }
 
-// Routes kept before the cache starts over; most systems have fewer subjects, and a new route costs about a microsecond.
-const maxRoutes = 8192
+// Routes kept before the cache starts over; each is a few hundred bytes.
+const maxRoutes = 32_768
+
+const nobody: readonly never[] = []
 
 /** Everybody who gets the messages of one subject. */
 export class Route implements Destination {
   readonly subject: string
-  readonly topic: string | null
+  topic: string | null | undefined
   readonly plain: readonly Receiver[]
   readonly groups: readonly (readonly Receiver[])[]
   readonly generation: number
@@ -47,20 +49,13 @@ export class Route implements Destination {
   listened = false
   listenedAt = -1
 
-  constructor (subject: string, topic: string | null, receivers: readonly Receiver[], generation: number) {
+  constructor (subject: string, topic: string | undefined, receivers: readonly Receiver[], generation: number) {
     this.subject = subject
     this.topic = topic
     this.generation = generation
-    this.plain = receivers.filter((receiver) => receiver.queue === null)
-    // One group over all matching filters: its name alone counts (server/sublist.go findQSlot).
-    const groups = new Map<string, Receiver[]>()
-    for (const receiver of receivers) {
-      if (receiver.queue === null) continue
-      const members = groups.get(receiver.queue)
-      if (members === undefined) groups.set(receiver.queue, [receiver])
-      else members.push(receiver)
-    }
-    this.groups = [...groups.values()]
+    const queued = receivers.some((receiver) => receiver.queue !== null)
+    this.plain = queued ? receivers.filter((receiver) => receiver.queue === null) : receivers
+    this.groups = queued ? groupsOf(receivers) : nobody
   }
 
   get hasReceivers (): boolean {
@@ -82,6 +77,18 @@ export class Route implements Destination {
   }
 }
 
+/** One group over all matching filters: its name alone counts (server/sublist.go findQSlot). */
+function groupsOf (receivers: readonly Receiver[]): Receiver[][] {
+  const groups = new Map<string, Receiver[]>()
+  for (const receiver of receivers) {
+    if (receiver.queue === null) continue
+    const members = groups.get(receiver.queue)
+    if (members === undefined) groups.set(receiver.queue, [receiver])
+    else members.push(receiver)
+  }
+  return [...groups.values()]
+}
+
 /** To a random member, or to the next that takes it. */
 function deliverToOne (members: readonly Receiver[], message: Message, producer: Producer | null): boolean {
   let at = members.length === 1 ? 0 : Math.floor(Math.random() * members.length)
@@ -96,15 +103,13 @@ function deliverToOne (members: readonly Receiver[], message: Message, producer:
 export class Router {
   private readonly trie = new Trie<Receiver>()
   private readonly interest: Interest
-  private readonly topicOf: (subject: string) => string | null
   private readonly routes = new Map<string, Route>()
   private readonly topicRoutes = new Map<string, Route>()
   /** Grows when a subscription with a wildcard comes or goes: any route may be another one then. */
   private generation = 0
 
-  constructor (interest: Interest, topicOf: (subject: string) => string | null) {
+  constructor (interest: Interest) {
     this.interest = interest
-    this.topicOf = topicOf
   }
 
   get size (): number {
@@ -161,7 +166,7 @@ export class Router {
 
   private find (subject: string): Route {
     const kept = detach(subject)
-    const route = new Route(kept, this.topicOf(kept), this.match(kept), this.generation)
+    const route = new Route(kept, undefined, this.match(kept), this.generation)
     if (this.routes.size >= maxRoutes) this.routes.clear()
     this.routes.set(kept, route)
     return route

@@ -1,3 +1,5 @@
+import { tokenCount } from './grammar.ts'
+
 // MQTT topic <-> NATS subject. Topic to subject is nats-server's conversion (server/mqtt.go
 // mqttToNATSSubjectConversion), completed so that it is total and nothing an MQTT client can name breaks the NATS wire:
 //
@@ -60,8 +62,12 @@ export function topicToSubject (topic: string): string | null {
   return bytes.split('/').map(levelToToken).join('.')
 }
 
+// Nothing to unescape: every token is a level as it stands.
+const plain = /^[^\x00-\x20\x7f-\xff/+#*>.]+(?:\.[^\x00-\x20\x7f-\xff/+#*>.]+)*$/ // eslint-disable-line no-control-regex -- the bytes that the table escapes
+
 /** The topic of a published subject; null when it has none: it holds what no topic maps to, or too many levels. */
 export function subjectToTopic (subject: string, maxLevels: number): string | null {
+  if (plain.test(subject)) return tokenCount(subject) > maxLevels ? null : subject.replaceAll('.', '/')
   const levels = subject.split('.').map(tokenToLevel)
   if (levels.length > maxLevels || levels.includes(null) || subject === '/') return null
   return decodeUtf8(levels.join('/'))

@@ -70,6 +70,21 @@ t.test('durations, addresses and other words that begin with a digit are strings
     { a: '10s', b: '1h30', c: '127.0.0.1:4222', d: '127.0.0.1', e: '4222abc', f: '1MBx', g: '1s-2' })
 })
 
+t.test('names of Object.prototype are words like others', async (t) => {
+  const root = parseConfig('constructor: toString\n__proto__: constructor\na: __proto__', 'x', {})
+  t.strictSame([...root].map(([key, { kind, value }]) => [key, kind, value]), [['constructor', 'string', 'toString'], ['__proto__', 'string', 'constructor'], ['a', 'string', '__proto__']])
+  t.match(failure('a: $constructor'), /variable \$constructor is not set/)
+})
+
+t.test('long texts that do not end take no long time', async (t) => {
+  const long = 'x'.repeat(200_000)
+  for (const quote of ['"', "'", '(', '"\\']) t.match(failure(`a: ${quote}${long}`), /does not end/)
+  t.match(failure(`a: [${long}`), /does not end/)
+  t.match(failure(`a: ${'['.repeat(200_000)}`), /more than 200 blocks and arrays inside each other/)
+  t.match(failure('a {'.repeat(100_000)), /more than 200 blocks/)
+  t.strictSame(parse(`a: "${long}\\n", b: ${long}\\t${long}`), { a: `${long}\n`, b: `${long}\t${long}` })
+})
+
 t.test('every value knows its key, file and line', async (t) => {
   const root = parseConfig('a: 1\n\nb {\n  c: [\n    x\n    y\n  ] }\nd: "1\n2"\ne: 2', 'dir/nats.conf', {})
   const at = (node: unknown): unknown => ({ name: (node as { name: string }).name, line: (node as { line: number }).line, file: (node as { file: string }).file })

@@ -50,7 +50,7 @@ t.test('details stand around the text', async (t) => {
     '[ERR] cannot listen: it broke\n',
     '[ERR] it broke, sorry\n',
     '[ERR] x\n',
-    '[WRN] text port=1 topic=a b list=[1]\n'
+    '[WRN] text port=1 topic=a b list=[ 1 ]\n'
   ])
 })
 

@@ -29,7 +29,7 @@ function deny (client: Client, message: Message): void {
 
 function askHost (client: Client, message: Message): void {
   const { bridge, policy } = client.services
-  const packet = bridge.packetOf(message, client.options.verbose ? 1 : 0)
+  const packet = bridge.packetOf(message, bridge.hookTopic(message.subject), client.options.verbose ? 1 : 0)
   client.gate.await<Error | null>((done) => { policy.mayPublish(client.facade, packet, done) }, (error) => {
     if (error !== null) deny(client, message)
     else accept(client, bridge.changed(message, packet), packet)
@@ -56,7 +56,8 @@ function send (client: Client, message: Message, route: Route, packet: PublishPa
   const listened = bridge.hasListener(route)
   if (listened || bridge.isObserved) {
     client.backlog.add(message.size)
-    bridge.publish(packet ?? bridge.packetOf(message, 0), route, client.facade, client.backlog.done)
+    const published = packet ?? bridge.packetOf(message, bridge.destinationTopic(route) ?? bridge.hookTopic(route.subject), 0)
+    bridge.publish(published, route, client.facade, client.backlog.done)
   }
   if (delivered === 0 && !listened) answerForNobody(client, message)
 }
@@ -64,11 +65,12 @@ function send (client: Client, message: Message, route: Route, packet: PublishPa
 /** QoS 1 and above: to NATS clients once the broker has stored it, and `+OK` only then. */
 function store (client: Client, message: Message, route: Route, granted: PublishPacket | null): void {
   const { bridge, counters, router } = client.services
-  if (route.topic === null) {
+  const topic = bridge.destinationTopic(route)
+  if (topic === null) {
     send(client, message, route, granted)
     return
   }
-  const packet = granted ?? bridge.packetOf(message, 1)
+  const packet = granted ?? bridge.packetOf(message, topic, 1)
   client.gate.await<Error | null>((done) => { bridge.publishStored(packet, client.facade, done) }, (error) => {
     if (error !== null) {
       counters.failedPublishes++

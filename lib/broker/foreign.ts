@@ -1,0 +1,68 @@
+import { topicFilterToFilter } from '../subject/mapping.ts'
+import { Trie } from '../subject/trie.ts'
+import type { MqListener, Qlobber } from './host.ts'
+
+/**
+ * The filters that somebody besides the gateway listens to at the broker's queue: MQTT clients, the host, Aedes
+ * itself. Kept as subjects, so that asking for a message from NATS does not take its topic first.
+ */
+export class ForeignInterest {
+  /** Grows whenever the answer of `matches` may have changed. */
+  generation = 0
+  private readonly filters = new Trie<string>()
+  private readonly listeners = new Map<string, MqListener[]>()
+
+  /** @param qlobber who listens already */
+  constructor (qlobber: Qlobber) {
+    const path: string[] = []
+    // A walk over the tree of levels; what listens stands under the separator (qlobber, `visit`).
+    for (const step of qlobber.visit()) {
+      if (step.type === 'entry') path.push(step.key)
+      else if (step.type === 'end_entries' || step.type === 'end_values') path.pop()
+      else if (step.type === 'value') this.add(path.slice(0, -1).join('/'), step.value)
+    }
+  }
+
+  add (topicFilter: string, listener: MqListener): void {
+    const known = this.listeners.get(topicFilter)
+    if (known !== undefined) {
+      known.push(listener)
+      return
+    }
+    this.listeners.set(topicFilter, [listener])
+    for (const filter of subjectsOf(topicFilter)) this.filters.insert(filter, topicFilter)
+    this.generation++
+  }
+
+  remove (topicFilter: string, listener: MqListener): void {
+    const known = this.listeners.get(topicFilter)
+    const at = known?.lastIndexOf(listener) ?? -1
+    if (known === undefined || at === -1) return
+    known.splice(at, 1)
+    if (known.length === 0) this.removeAll(topicFilter)
+  }
+
+  removeAll (topicFilter: string): void {
+    if (!this.listeners.delete(topicFilter)) return
+    for (const filter of subjectsOf(topicFilter)) this.filters.remove(filter, topicFilter)
+    this.generation++
+  }
+
+  /** Whether somebody may listen to a subject. Sometimes nobody does where it says so, never the other way round. */
+  matches (subject: string): boolean {
+    const found: string[] = []
+    this.filters.match(subject, found)
+    return found.length > 0
+  }
+}
+
+/** The filters that match all that a topic filter does; `#` stands for its parent too, and the queue allows it anywhere. */
+function subjectsOf (topicFilter: string): string[] {
+  const filter = topicFilterToFilter(topicFilter)
+  if (filter === null) return []
+  const tokens = filter.split('.')
+  const rest = tokens.findIndex((token) => token === '>' || token === '#')
+  if (rest === -1) return [filter]
+  const parent = tokens.slice(0, rest)
+  return rest === 0 ? ['>'] : [parent.join('.'), [...parent, '>'].join('.')]
+}

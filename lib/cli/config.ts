@@ -1,0 +1,130 @@
+import { NatsError } from '../errors.ts'
+import type { GatewayOptions } from '../options.ts'
+import { readAuthorization } from './config-authorization.ts'
+import type { Authorization } from './config-authorization.ts'
+import { loadConfig } from './config-parser.ts'
+import type { ConfigNode, Environment } from './config-parser.ts'
+import { ConfigReader } from './config-reader.ts'
+import type { Listen } from './config-reader.ts'
+import { readTls } from './config-tls.ts'
+import type { TlsSettings } from './config-tls.ts'
+import { readWebsocket } from './config-websocket.ts'
+import type { WebsocketSettings } from './config-websocket.ts'
+import { optionKeys, optionNames, optionValue, readOption } from './gateway-options.ts'
+
+/** What a configuration file says; null where it says nothing. Ports are nats-server's: -1 is any free one, 0 is off. */
+export interface FileSettings {
+  readonly gateway: GatewayOptions
+  readonly http: Listen | null
+  /** A port of null is MQTT's usual one. */
+  readonly mqtt: { readonly host: string | null, readonly port: number | null } | null
+  readonly debug: boolean | null
+  readonly trace: boolean | null
+  readonly logFile: string | null
+  readonly pidFile: string | null
+  readonly portsFileDir: string | null
+  readonly authorization: Authorization | null
+  readonly tls: TlsSettings | null
+  readonly websocket: WebsocketSettings | null
+  readonly warnings: readonly string[]
+}
+
+const otherKeys = {
+  listen: [],
+  http: [],
+  http_port: ['monitor_port'],
+  no_header_support: [],
+  authorization: [],
+  accounts: [],
+  no_auth_user: [],
+  tls: [],
+  websocket: ['ws'],
+  mqtt: [],
+  ports_file_dir: [],
+  pid_file: ['pidfile'],
+  debug: [],
+  trace: [],
+  logfile: ['log_file']
+} as const
+
+type Nodes = Partial<Record<keyof typeof otherKeys, ConfigNode>>
+
+/** Keys that are read and checked, but have no effect so far. */
+const notYetObeyed = ['authorization', 'accounts', 'no_auth_user', 'tls', 'websocket'] as const
+
+// What else nats-server knows at the top of the file (server/opts.go processConfigFileLine).
+const ignored = [
+  'trace_verbose', 'logtime', 'logtime_utc', 'mappings', 'maps', 'disable_sublist_cache', 'no_sublist_cache', 'https', 'https_port',
+  'http_base_path', 'cluster', 'gateway', 'leaf', 'leafnodes', 'store_dir', 'storedir', 'jetstream', 'logfile_size_limit', 'log_size_limit',
+  'logfile_max_num', 'log_max_num', 'syslog', 'remote_syslog', 'prof_port', 'prof_block_rate', 'max_traced_msg_len', 'ocsp', 'allow_non_tls',
+  'operator', 'operators', 'roots', 'root', 'root_operators', 'root_operator', 'resolver', 'account_resolver', 'accounts_resolver',
+  'resolver_tls', 'resolver_preload', 'resolver_pinned_accounts', 'system_account', 'system', 'no_system_account', 'no_system', 'no_sys_acc',
+  'trusted', 'trusted_keys', 'connect_error_reports', 'reconnect_error_reports', 'server_tags', 'default_js_domain', 'ocsp_cache',
+  'no_fast_producer_stall', 'max_closed_clients'
+]
+
+const ignoredOfMqtt = [
+  'tls', 'authorization', 'authentication', 'no_auth_user', 'ack_wait', 'ackwait', 'max_ack_pending', 'max_pending', 'max_inflight', 'js_domain',
+  'stream_replicas', 'consumer_replicas', 'consumer_memory_storage', 'consumer_inactive_threshold', 'consumer_auto_cleanup',
+  'reject_qos2_publish', 'downgrade_qos2_subscribe'
+]
+
+function readGateway (reader: ConfigReader, at: Nodes & Partial<Record<string, ConfigNode>>): GatewayOptions {
+  const gateway: Record<string, unknown> = {}
+  for (const [key, name] of optionKeys) {
+    const node = at[key]
+    const value = node === undefined ? null : readOption(reader, name, node)
+    if (value !== null) gateway[name] = value
+  }
+  const listen = reader.listen(at.listen)
+  if (listen !== null) gateway['port'] = optionValue('port', listen.port)
+  if (listen !== null && listen.host !== null) gateway['host'] = listen.host
+  const noHeaders = reader.flag(at.no_header_support)
+  if (noHeaders !== null) gateway['headers'] = !noHeaders
+  return gateway
+}
+
+function readHttp (reader: ConfigReader, at: Nodes): Listen | null {
+  const listen = reader.listen(at.http)
+  const port = reader.port(at.http_port)
+  return port === null ? listen : { host: listen?.host ?? null, port }
+}
+
+function readMqtt (reader: ConfigReader, node: ConfigNode | undefined): FileSettings['mqtt'] {
+  const block = reader.block(node)
+  if (block === null) return null
+  const at = reader.keys(block, 'mqtt.', { listen: [], host: ['net'], port: [] }, ignoredOfMqtt)
+  const listen = reader.listen(at.listen)
+  const port = reader.port(at.port)
+  return { host: listen?.host ?? (reader.text(at.host) || null), port: listen?.port ?? port }
+}
+
+/**
+ * Reads a configuration file of nats-server.
+ *
+ * @throws {NatsError} NATS_ERR_CONFIG, a line with file and line for each thing that is wrong.
+ */
+export function readConfig (file: string, environment: Environment): FileSettings {
+  const reader = new ConfigReader()
+  const at: Nodes & Partial<Record<string, ConfigNode>> = reader.keys(loadConfig(file, environment), '', { ...optionNames, ...otherKeys }, ignored)
+  for (const key of notYetObeyed) {
+    if (at[key] !== undefined) reader.ignored.add(key)
+  }
+  const settings = {
+    gateway: readGateway(reader, at),
+    http: readHttp(reader, at),
+    mqtt: readMqtt(reader, at.mqtt),
+    debug: reader.flag(at.debug),
+    trace: reader.flag(at.trace),
+    logFile: reader.text(at.logfile),
+    pidFile: reader.text(at.pid_file),
+    portsFileDir: reader.text(at.ports_file_dir),
+    authorization: readAuthorization(reader, at),
+    tls: readTls(reader, at.tls, 'tls.'),
+    websocket: readWebsocket(reader, at.websocket)
+  }
+  if (reader.report !== '') throw new NatsError('NATS_ERR_CONFIG', reader.report)
+  const { warnings } = reader
+  if (reader.ignored.size > 0) warnings.push(`${file}: nats-server knows these keys, aedes-nats does not obey them: ${[...reader.ignored].join(', ')}`)
+  return { ...settings, warnings }
+}

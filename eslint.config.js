@@ -28,18 +28,14 @@ function importsOf (room) {
 
 const order = rooms.map((room) => {
   const level = levels.findIndex((names) => names.includes(room))
-  const below = levels.slice(0, level).flat()
-  // `index.ts` offers the names of every room but the command line.
-  const allowed = room === 'cli' ? [...below, 'cli', 'index'] : [...below, room]
-  const forbidden = rooms.filter((name) => !allowed.includes(name))
+  const allowed = [...levels.slice(0, level).flat(), room]
   return {
     files: filesOf(room),
-    ignores: room === 'index' ? [] : ['lib/index.ts'],
     rules: {
       'no-restricted-imports': ['error', {
         patterns: [{
-          group: forbidden.flatMap(importsOf),
-          message: `The room '${room}' may import only from: ${allowed.join(', ') || 'nothing of ours'}.`
+          group: rooms.filter((name) => !allowed.includes(name)).flatMap(importsOf),
+          message: `The room '${room}' may import only from: ${allowed.join(', ')}.`
         }]
       }]
     }

@@ -17,6 +17,7 @@ export const errorTable = {
   NATS_ERR_LISTEN: { text: 'cannot listen on %s: %s', fatal: true },
   NATS_ERR_OPTION: { text: "option '%s' is %s: allowed is %s", fatal: true },
   NATS_ERR_OPTION_UNKNOWN: { text: "unknown option '%s': known are %s", fatal: true },
+  NATS_ERR_REDIS: { text: 'cannot reach Redis at %s: %s', fatal: true },
   NATS_ERR_SUBSCRIBE: { text: 'a NATS client subscribes itself, since it alone chooses the sid', fatal: false },
 
   NATS_ERR_AUTHORIZATION: { text: 'authorization violation: %s', wire: 'Authorization Violation', fatal: true },

@@ -7,7 +7,7 @@ import { Inlet } from './broker/inlet.ts'
 import { HostLink } from './broker/link.ts'
 import { Client, type ClientStream } from './client/client.ts'
 import { Flusher } from './client/flusher.ts'
-import { Counters, type Services } from './client/services.ts'
+import { Counters, type Services, type Traffic } from './client/services.ts'
 import { NatsError } from './errors.ts'
 import { type GatewayOptions, optionTable, type OptionRow, parseAddress, type ResolvedOptions, resolveOptions } from './options.ts'
 import { Inbound } from './routing/inbound.ts'
@@ -38,6 +38,7 @@ export class Gateway {
   private readonly inbound: Inbound
   private listener: Listener | null = null
   private lastCid = 0
+  private readonly past: Traffic = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 }
   private isLameDuck = false
   private isClosed = false
   private empty: (() => void)[] = []
@@ -142,8 +143,16 @@ export class Gateway {
     return info
   }
 
+  /** The traffic of all connections, past and present. */
+  totals (): Traffic {
+    const totals = { ...this.past }
+    for (const client of this.clients.values()) add(totals, client)
+    return totals
+  }
+
   private forget (client: Client): void {
     this.clients.delete(client.cid)
+    add(this.past, client)
     if (this.clients.size > 0) return
     const { empty } = this
     this.empty = []
@@ -218,6 +227,13 @@ export class Gateway {
     this.inlet.close()
     link.close()
   }
+}
+
+function add (totals: Traffic, more: Traffic): void {
+  totals.inMessages += more.inMessages
+  totals.inBytes += more.inBytes
+  totals.outMessages += more.outMessages
+  totals.outBytes += more.outBytes
 }
 
 function base32 (bytes: Buffer): string {

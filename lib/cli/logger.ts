@@ -7,6 +7,8 @@ export interface ServerLog extends Logger {
   fatal (details: object, text: string): void
   /** Whether debug and trace lines are written; may change at any time. */
   levels: { debug: boolean, trace: boolean }
+  /** Opens the file anew: whoever rotates logs has moved it away. */
+  reopen (): void
   /** Closes the file; what is logged from then on goes to stderr. */
   close (): void
 }
@@ -88,6 +90,12 @@ export function createLog (options: LogOptions): ServerLog {
     info: (details, text) => write('INF', details, text),
     debug: (details, text) => { if (levels.debug) write('DBG', details, text) },
     trace: (details, text) => { if (levels.trace) write('TRC', details, text) },
+    reopen: () => {
+      if (file === null || descriptor === null) return
+      closeSync(descriptor)
+      descriptor = openSync(file, 'a', 0o640)
+      write('INF', {}, 'File log re-opened')
+    },
     close: () => {
       if (descriptor === null) return
       closeSync(descriptor)

@@ -12,11 +12,12 @@ export class Keepalive {
   max: number
   /** Round trip in milliseconds; 0 while unknown. */
   rtt = 0
+  /** When the client last sent something that keeps PINGs away. */
+  lastIn = Date.now()
   private readonly owner: KeepaliveOwner
   private timer: NodeJS.Timeout | null = null
   private unanswered = 0
   private pingedAt = 0
-  private lastIn = 0
   private wasActive = false
 
   constructor (owner: KeepaliveOwner, interval: number, max: number) {

@@ -6,12 +6,16 @@ import type { Router } from '../routing/router.ts'
 import type { Client } from './client.ts'
 import type { Flusher } from './flusher.ts'
 
+/** Messages and bytes of payload; `in` is from clients. */
+export interface Traffic {
+  inMessages: number
+  inBytes: number
+  outMessages: number
+  outBytes: number
+}
+
 /** Counts since the gateway began; plain fields that connections add to. */
 export class Counters {
-  inMessages = 0
-  inBytes = 0
-  outMessages = 0
-  outBytes = 0
   slowConsumers = 0
   staleConnections = 0
   totalConnections = 0

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import type { LingerLimits } from './linger-options.ts'
 
 export type Chunk = string | Uint8Array
 export type Written = (error?: Error | null) => void
@@ -13,6 +14,9 @@ type Mode = 'open' | 'held' | 'leaving' | 'closed'
 const longest = 8192
 // Up to this length a loop copies faster than `set`.
 const tiny = 16
+
+// In times of `settleTime`.
+const longestHold = 20
 
 let inTick: Outlet[] = []
 let inTurn: Outlet[] = []
@@ -60,7 +64,7 @@ export class Outlet {
   owesDrain: boolean
   private readonly socket: Duplex
   private readonly highWaterMark: number
-  private readonly maxHeld: number
+  private readonly limits: LingerLimits
   private readonly drain: () => void
   private mode: Mode
   private parts: Chunk[]
@@ -68,14 +72,16 @@ export class Outlet {
   private flushedIn: number
   private isDue: boolean
   private isFull: boolean
+  private holding: NodeJS.Timeout | undefined
+  private heldUntil: number
 
   /** `drain` is called when a writer that got false may go on. */
-  constructor (socket: Duplex, maxHeld: number, drain: () => void) {
+  constructor (socket: Duplex, limits: LingerLimits, drain: () => void) {
     this.length = 0
     this.owesDrain = false
     this.socket = socket
     this.highWaterMark = socket.writableHighWaterMark
-    this.maxHeld = maxHeld
+    this.limits = limits
     this.drain = drain
     this.mode = 'open'
     this.parts = []
@@ -83,6 +89,8 @@ export class Outlet {
     this.flushedIn = -1
     this.isDue = false
     this.isFull = false
+    this.holding = undefined
+    this.heldUntil = 0
     socket.on('drain', () => {
       this.isFull = false
       this.settle()
@@ -128,13 +136,19 @@ export class Outlet {
     this.pass(parts.length === 1 ? parts[0] as Chunk : join(parts, length))
   }
 
+  /** The client goes on without waiting for an answer: keeps all answers until it is silent. */
   hold (): void {
-    if (this.mode === 'open') this.mode = 'held'
+    if (this.mode === 'open' && this.limits.settleTime > 0) {
+      this.mode = 'held'
+      this.heldUntil = performance.now() + longestHold * this.limits.settleTime
+      this.holding = setTimeout(() => { this.change('open') }, this.limits.settleTime)
+    }
+    this.holdOn()
   }
 
-  /** Ends a `hold`. */
-  release (): void {
-    if (this.mode === 'held') this.change('open')
+  /** The client has sent more. */
+  holdOn (): void {
+    if (this.mode === 'held' && performance.now() < this.heldUntil) this.holding?.refresh()
   }
 
   /** No writer waits from here on. */
@@ -144,6 +158,7 @@ export class Outlet {
 
   /** Everything from here on counts as written. */
   close (): void {
+    clearTimeout(this.holding)
     this.mode = 'closed'
     this.parts = []
     this.length = 0
@@ -152,6 +167,7 @@ export class Outlet {
   }
 
   private change (mode: Mode): void {
+    clearTimeout(this.holding)
     this.mode = mode
     this.flush()
     this.settle()
@@ -193,7 +209,7 @@ export class Outlet {
   }
 
   private verdict (): boolean {
-    const isOpen = this.mode === 'held' ? this.length < this.maxHeld : this.mode === 'leaving' || !this.isBlocked()
+    const isOpen = this.mode === 'held' ? this.length < this.limits.maxHeld : this.mode === 'leaving' || !this.isBlocked()
     if (!isOpen) this.owesDrain = true
     return isOpen
   }

@@ -1,48 +1,12 @@
 import { Duplex } from 'node:stream'
-import { NatsError } from '../errors.ts'
 import { showDetails, type SocketDetails } from './linger-details.ts'
 import { Intake } from './linger-intake.ts'
+import { resolveLinger, type LingerLimits, type LingerOptions } from './linger-options.ts'
 import { Outlet, type Chunk, type Written } from './linger-write.ts'
-
-/** The options of {@link lingering}; every one may be left out. */
-export interface LingerOptions {
-  /**
-   * Milliseconds that the broker gets once the client has said its last (DISCONNECT, end or reset), from one packet
-   * that it handles to the next; then the stream is destroyed. Default 10,000.
-   */
-  lingerTimeout?: number
-  /** Bytes read from the socket that the broker has not taken; from there on the socket is paused. Default 1 MiB. */
-  maxHeld?: number
-  /**
-   * A client that goes on behind its CONNECT without waiting for the CONNACK may close without reading it, and its
-   * kernel then answers the CONNACK with a reset and drops what it has not sent yet. So what is written to such a
-   * client waits for its DISCONNECT or end, or for so many milliseconds of silence (for twenty times as many at most).
-   * Default 50, 0 is off.
-   */
-  settleTime?: number
-}
-
-const defaults: Required<LingerOptions> = { lingerTimeout: 10_000, maxHeld: 1_048_576, settleTime: 50 }
-const lowest: Required<LingerOptions> = { lingerTimeout: 1, maxHeld: 1, settleTime: 0 }
-const highest = 2 ** 31 - 1
-
-const longestSettling = 20
 
 /** What is asked of an Aedes client: it calls `_nextBatch` once for each packet that it has handled. */
 interface AedesClient {
   _nextBatch?: ((error?: Error | null) => void) | undefined
-}
-
-function resolve (options: LingerOptions): Required<LingerOptions> {
-  const all = { ...defaults }
-  for (const name of Object.keys(defaults) as (keyof LingerOptions)[]) {
-    const value = options[name] ?? defaults[name]
-    if (!Number.isInteger(value) || value < lowest[name] || value > highest) {
-      throw new NatsError('NATS_ERR_OPTION', name, String(value), `a whole number from ${lowest[name]} to ${highest}`)
-    }
-    all[name] = value
-  }
-  return all
 }
 
 function isOfKernel (error: NodeJS.ErrnoException | undefined): boolean {
@@ -53,7 +17,6 @@ function isChunk (chunk: unknown): chunk is Chunk {
   return typeof chunk === 'string' || chunk instanceof Uint8Array
 }
 
-// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging
 export interface LingeringSocket extends SocketDetails {}
 
 /** The stream that {@link lingering} makes. */
@@ -62,7 +25,7 @@ export class LingeringSocket extends Duplex {
   readonly socket: Duplex
   /** Aedes puts its client here. */
   client?: AedesClient
-  private readonly limits: Required<LingerOptions>
+  private readonly limits: LingerLimits
   private readonly intake: Intake
   private readonly outlet: Outlet
   private readonly receive: (chunk: Buffer) => void
@@ -80,8 +43,6 @@ export class LingeringSocket extends Duplex {
   private isTapped: boolean
   private isFeeding: boolean
   private isBlocked: boolean
-  private settling: NodeJS.Timeout | undefined
-  private settleUntil: number
   private parting: NodeJS.Timeout | undefined
 
   static {
@@ -99,9 +60,9 @@ export class LingeringSocket extends Duplex {
       writableHighWaterMark: socket.writableHighWaterMark
     })
     this.socket = socket
-    this.limits = resolve(options)
+    this.limits = resolveLinger(options)
     this.intake = new Intake()
-    this.outlet = new Outlet(socket, this.limits.maxHeld, () => { if (!this.destroyed) this.emit('drain') })
+    this.outlet = new Outlet(socket, this.limits, () => { if (!this.destroyed) this.emit('drain') })
     this.receive = (chunk) => { this.arrive(chunk) }
     this.destroySocket = socket.destroy.bind(socket)
     this.failure = undefined
@@ -113,8 +74,6 @@ export class LingeringSocket extends Duplex {
     this.isTapped = false
     this.isFeeding = false
     this.isBlocked = false
-    this.settling = undefined
-    this.settleUntil = 0
     this.parting = undefined
     this.follow()
   }
@@ -160,7 +119,6 @@ export class LingeringSocket extends Duplex {
   }
 
   override _destroy (error: Error | null, done: Written): void {
-    clearTimeout(this.settling)
     clearTimeout(this.parting)
     this.outlet.leave()
     this.outlet.close()
@@ -197,7 +155,8 @@ export class LingeringSocket extends Duplex {
     intake.add(chunk)
     this.feed()
     if (intake.isComplete) this.part()
-    else if (this.parting === undefined && (this.settling !== undefined || (intake.isGated && !intake.isEmpty))) this.settle()
+    else if (intake.isGated && !intake.isEmpty) this.outlet.hold()
+    else this.outlet.holdOn()
     if (intake.held + this.readableLength >= this.limits.maxHeld) {
       this.isBlocked = true
       this.socket.pause()
@@ -250,26 +209,9 @@ export class LingeringSocket extends Duplex {
     }
   }
 
-  /** Holds back what is written until the client is silent. */
-  private settle (): void {
-    const { settleTime } = this.limits
-    if (settleTime === 0) return
-    if (this.settling === undefined) {
-      this.outlet.hold()
-      this.settleUntil = performance.now() + longestSettling * settleTime
-      this.settling = setTimeout(() => {
-        this.settling = undefined
-        this.outlet.release()
-      }, settleTime)
-    } else if (performance.now() < this.settleUntil) {
-      this.settling.refresh()
-    }
-  }
-
   /** The client has said its last. */
   private part (): void {
     if (this.parting !== undefined) return
-    clearTimeout(this.settling)
     this.outlet.leave()
     this.parting = setTimeout(() => { this.giveUp() }, this.limits.lingerTimeout)
   }

@@ -1,0 +1,46 @@
+import { Aedes, type Client } from 'aedes'
+import type { Logger } from '../options.ts'
+import type { RedisLink } from './redis.ts'
+
+/** What is asked before any credential is looked at. */
+export interface HostBrokerOptions {
+  /** The name of this server; empty for a random one. */
+  readonly id: string
+  readonly redis: RedisLink | null
+  /** Refuses every NATS client: credentials were asked for, and none can be checked yet. */
+  readonly refuseNats: boolean
+  readonly log: Logger
+}
+
+type Unprotected = Client & { protocol?: string, subscriptions: object, duplicates: object }
+
+/**
+ * An Aedes 2 for the stand-alone server. It keeps clients, brokers and subscriptions in plain objects, where a name of
+ * `Object.prototype` (`constructor`, `__proto__`) ends the process; here they have no prototype.
+ */
+export async function createHostBroker ({ id, redis, refuseNats, log }: HostBrokerOptions): Promise<Aedes> {
+  const broker = new Aedes({
+    // Aedes counts messages from 0 in each life, so no two lives may share an id.
+    ...id === '' ? {} : { id: `${id}-${Date.now().toString(36)}` },
+    ...redis === null ? {} : { mq: redis.mq, persistence: redis.persistence },
+    preConnect: (client, _packet, callback) => {
+      const plain = client as Unprotected
+      if (plain.protocol !== 'nats') {
+        plain.subscriptions = Object.create(null)
+        plain.duplicates = Object.create(null)
+      }
+      callback(null, true)
+    },
+    ...refuseNats
+      ? {
+          authenticate: (client, _username, _password, callback) => { callback(null, (client as Unprotected).protocol !== 'nats') }
+        }
+      : {}
+  })
+  Object.assign(broker, { clients: Object.create(null), brokers: Object.create(null) })
+  ;(broker as unknown as { on (event: 'error', listener: (error: Error) => void): void }).on('error', (error) => { log.error({}, `MQTT broker: ${error.message}`) })
+  broker.on('clientError', (client, error) => { log.debug({ client: client.id }, `MQTT client error: ${error.message}`) })
+  broker.on('connectionError', (_client, error) => { log.debug({}, `MQTT connection error: ${error.message}`) })
+  await broker.listen()
+  return broker
+}

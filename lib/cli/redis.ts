@@ -1,0 +1,77 @@
+import { once } from 'node:events'
+import persistenceRedis from 'aedes-persistence-redis'
+import { Redis } from 'ioredis'
+import mqemitterRedis from 'mqemitter-redis'
+import { NatsError } from '../errors.ts'
+import type { Logger } from '../options.ts'
+
+// How long Redis may take to answer when the server starts, in milliseconds.
+const patience = 10_000
+
+/** What joins brokers: their queue and their persistence on one Redis. */
+export interface RedisLink {
+  readonly mq: object
+  readonly persistence: object
+  /** What is wrong with Redis, or null. */
+  problem (): string | null
+  close (): Promise<void>
+}
+
+function place (url: string): string {
+  const { hostname, port, pathname } = new URL(url)
+  return `${hostname}:${port === '' ? '6379' : port}${pathname === '/' ? '' : pathname}`
+}
+
+/**
+ * Connects to Redis.
+ *
+ * @param url `redis://[user:password@]host:port[/db]`
+ * @throws {NatsError} NATS_ERR_REDIS when it does not answer within ten seconds
+ */
+export async function connectRedis (url: string, log: Logger): Promise<RedisLink> {
+  let down: string | null = null
+  const failed = (error: Error): void => {
+    // Three connections fail at once, and again with each attempt.
+    if (down === null) log.error({}, `Redis at ${place(url)} is away, trying again: ${error.message || String((error as NodeJS.ErrnoException).code)}`)
+    down = error.message
+  }
+  const back = (): void => {
+    if (down !== null && connections.every((connection) => connection.status === 'ready')) {
+      down = null
+      log.info({}, `Redis at ${place(url)} is back`)
+    }
+  }
+  // A command that is given up is a subscription or a message lost: it waits for Redis instead.
+  const open = (): Redis => new Redis(url, { enableAutoPipelining: true, maxRetriesPerRequest: null })
+  const connections = [open(), open(), open()] as const
+  const [subConn, pubConn, conn] = connections
+  for (const connection of connections) connection.on('error', failed).on('ready', back)
+  const leave = (): void => { for (const connection of connections) connection.disconnect() }
+  try {
+    // mq.on() during ioredis' ready check ends in "Connection in subscriber mode".
+    await Promise.all(connections.map((connection) => connection.status === 'ready' ? null : once(connection, 'ready', { signal: AbortSignal.timeout(patience) }).catch(isAbort)))
+    const dead = connections.some((connection) => connection.status !== 'ready')
+    if (dead) throw new NatsError('NATS_ERR_REDIS', place(url), down ?? `no answer in ${patience / 1000} s`)
+  } catch (error) {
+    leave()
+    throw error
+  }
+  const mq = mqemitterRedis({ subConn, pubConn })
+  // Kept by names that clients choose.
+  Object.assign(mq, { _topics: Object.create(null) })
+  ;(mq as unknown as { state: { on (event: 'error', listener: (error: Error) => void): void } }).state.on('error', failed)
+  const persistence = persistenceRedis({ conn })
+  return {
+    mq,
+    persistence,
+    problem: () => down === null ? null : `Redis at ${place(url)}: ${down}`,
+    close: async () => {
+      await persistence.destroy().catch(() => {})
+      leave()
+    }
+  }
+}
+
+function isAbort (error: Error): void {
+  if (error.name !== 'AbortError') throw error
+}

@@ -1,0 +1,98 @@
+import net, { type AddressInfo } from 'node:net'
+import type { Aedes } from 'aedes'
+import Fastify, { type FastifyInstance } from 'fastify'
+import { NatsError } from '../errors.ts'
+import { createGateway, type Gateway } from '../gateway.ts'
+import { monitorRoutes } from '../monitor/routes.ts'
+import { type GatewayOptions, optionTable, type OptionRow } from '../options.ts'
+import { lingering } from '../transport/linger.ts'
+import { createHostBroker } from './host-broker.ts'
+import type { ServerLog } from './logger.ts'
+import { writePidFile, writePortsFile } from './ports-file.ts'
+import { connectRedis } from './redis.ts'
+import type { Address, Settings } from './settings.ts'
+
+/** A running server. */
+export interface Standalone {
+  readonly gateway: Gateway
+  /** Puts the settings into effect that can change while it runs. */
+  reload (settings: Settings): void
+  /** Closes everything, in the order in which the parts need each other. */
+  stop (): Promise<void>
+}
+
+type Undo = () => unknown
+
+/** Starts Redis, the broker and every listener; nothing is left open when one of them fails. */
+export async function startStandalone (settings: Settings, log: ServerLog): Promise<Standalone> {
+  const undo: Undo[] = []
+  const stop = async (): Promise<void> => {
+    for (const each of undo.splice(0).reverse()) await each()
+  }
+  try {
+    const redis = settings.redis === null ? null : await connectRedis(settings.redis, log)
+    if (redis !== null) undo.push(() => redis.close())
+    const broker = await createHostBroker({ id: settings.id ?? '', redis, refuseNats: settings.authorization !== null, log })
+    undo.push(() => new Promise<void>((resolve) => { broker.close(resolve) }))
+    const gateway = await createGateway(broker, gatewayOptions(settings, log))
+    undo.push(() => gateway.close())
+    const mqtt = settings.mqtt === null ? null : await listenMqtt(broker, settings.mqtt, log, undo)
+    const monitoring = settings.http === null ? null : await listenHttp(gateway, settings.http, () => redis?.problem() ?? null, log, undo)
+    const nats = { address: gateway.host, family: '', port: gateway.port }
+    if (settings.portsFileDir !== null) undo.push(writePortsFile(settings.portsFileDir, { nats, monitoring, mqtt }))
+    if (settings.pidFile !== null) undo.push(writePidFile(settings.pidFile))
+    return { gateway, stop, reload: (next) => { reload(gateway, settings, next, log) } }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+function gatewayOptions (settings: Settings, log: ServerLog): GatewayOptions {
+  const named = settings.id === null ? {} : { serverName: settings.id }
+  return { ...named, ...settings.gateway, logger: log }
+}
+
+async function listenMqtt (broker: Aedes, { host, port }: Address, log: ServerLog, undo: Undo[]): Promise<AddressInfo> {
+  // A client that closes at once is heard to the end: see lingering.
+  const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => { broker.handle(lingering(socket)) })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => { reject(new NatsError('NATS_ERR_LISTEN', `${host}:${port}`, error.message)) })
+    server.listen(port, host, resolve)
+  })
+  undo.push(() => { server.close() })
+  const address = server.address() as AddressInfo
+  log.info({}, `Listening for MQTT clients on mqtt://${host}:${address.port}`)
+  return address
+}
+
+async function listenHttp (gateway: Gateway, { host, port }: Address, problem: () => string | null, log: ServerLog, undo: Undo[]): Promise<AddressInfo> {
+  const fastify: FastifyInstance = Fastify({ forceCloseConnections: true })
+  await fastify.register(monitorRoutes, { gateway, problem })
+  try {
+    await fastify.listen({ host, port })
+  } catch (error) {
+    throw new NatsError('NATS_ERR_LISTEN', `${host}:${port}`, (error as Error).message)
+  }
+  undo.push(() => fastify.close())
+  const address = fastify.server.address() as AddressInfo
+  log.info({}, `Starting http monitor on ${host}:${address.port}`)
+  return address
+}
+
+/** As SIGHUP of nats-server: limits and log levels; what cannot change is named. */
+function reload (gateway: Gateway, before: Settings, next: Settings, log: ServerLog): void {
+  const table: Record<string, OptionRow> = optionTable
+  const wanted: Record<string, unknown> = {}
+  const fixed: string[] = []
+  for (const name of Object.keys(table)) {
+    const value = (next.gateway as Record<string, unknown>)[name] ?? table[name]?.default
+    if (table[name]?.live) wanted[name] = value
+    else if (value !== ((before.gateway as Record<string, unknown>)[name] ?? table[name]?.default)) fixed.push(table[name]?.key ?? name)
+  }
+  gateway.update(wanted as GatewayOptions)
+  log.levels.debug = next.debug
+  log.levels.trace = next.trace
+  if (fixed.length > 0) log.warn({}, `Changed in the configuration, but only a restart puts them into effect: ${fixed.join(', ')}`)
+  log.info({}, 'Reloaded server configuration')
+}

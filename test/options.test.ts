@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs'
+import t from 'tap'
+import { errorTable, NatsError, type ErrorCode } from '../lib/errors.ts'
+import { type GatewayOptions, optionTable, parseAddress, resolveOptions } from '../lib/options.ts'
+
+t.test('every option has a default that it allows', async (t) => {
+  const options = resolveOptions({})
+  for (const [name, row] of Object.entries(optionTable)) {
+    t.ok(row.check.test(row.default), name)
+    if (name !== 'logger') t.equal(options[name as keyof typeof options], row.default, name)
+  }
+  t.ok(Object.isFrozen(options))
+  t.strictSame(resolveOptions({ port: undefined } as unknown as GatewayOptions).port, 4222)
+})
+
+t.test('a wrong value names the option, the value and what is allowed', async (t) => {
+  const wrong: [string, unknown, RegExp][] = [
+    ['port', 70_000, /option 'port' is 70000: allowed is a whole number from 0 to 65535/],
+    ['port', '4222', /option 'port' is "4222": /],
+    ['port', 1.5, /1\.5/],
+    ['host', '', /option 'host' is "": allowed is a string of printable characters/],
+    ['host', 'a\nb', /printable/],
+    ['headers', 1, /option 'headers' is 1: allowed is true or false/],
+    ['maxPayload', 0, /from 1 to 999999999/],
+    ['maxPending', 10, /option 'maxPending' is 10: allowed is at least maxPayload, 1048576/],
+    ['clientAdvertise', 'a b', /'host:port'/],
+    ['logger', {}, /option 'logger' is an object: allowed is an object with pino's methods/],
+    ['logger', null, /option 'logger' is null/],
+    ['pingInterval', Infinity, /Infinity/]
+  ]
+  for (const [name, value, message] of wrong) t.throws(() => resolveOptions({ [name]: value }), { code: 'NATS_ERR_OPTION', message }, `${name} ${String(value)}`)
+  t.throws(() => resolveOptions({ prot: 1 } as GatewayOptions), { code: 'NATS_ERR_OPTION_UNKNOWN', message: /unknown option 'prot': known are host, port/ })
+  t.throws(() => resolveOptions(JSON.parse('{"__proto__": 1, "constructor": 2}') as GatewayOptions), { code: 'NATS_ERR_OPTION_UNKNOWN' })
+})
+
+t.test('addresses', async (t) => {
+  t.strictSame(parseAddress('me:1'), { host: 'me', port: 1 })
+  t.strictSame(parseAddress('me'), { host: 'me', port: 0 })
+  t.strictSame(parseAddress('[::1]:4222'), { host: '::1', port: 4222 })
+  t.strictSame(parseAddress('[fe80::1%eth0]'), { host: 'fe80::1%eth0', port: 0 })
+  for (const wrong of ['', ':1', 'a:b', 'a:1:2', '::1', 'a b:1', 'me:70000', '[x y]:1']) t.equal(parseAddress(wrong), null, wrong)
+})
+
+t.test('a logger with the methods of pino is taken', async (t) => {
+  const nothing = (): void => {}
+  const logger = { trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing }
+  t.equal(resolveOptions({ logger }).logger, logger)
+  const silent = resolveOptions({ logger: false }).logger
+  silent.trace({}, '')
+})
+
+t.test('the errors are those of the table', async (t) => {
+  const codes = Object.keys(errorTable) as ErrorCode[]
+  for (const code of codes) {
+    t.match(code, /^NATS_ERR_[A-Z_]+$/)
+    const error = new NatsError(code, 'one', 'two', 'three')
+    t.equal(error.code, code)
+    t.equal(error.name, 'NatsError')
+    t.equal(error.fatal, errorTable[code].fatal)
+    t.notMatch(error.message, /%s/)
+    t.notMatch(error.wire ?? '', /%s/)
+  }
+  t.equal(new NatsError('NATS_ERR_QUEUE_DENIED', '"%s"', '"q"').wire, 'Permissions Violation for Subscription to "%s" using queue "q"')
+  t.equal(new NatsError('NATS_ERR_BROKER').message, '')
+})
+
+t.test('the README has a row for every option, with its default, and for every error code', async (t) => {
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+  for (const [name, row] of Object.entries(optionTable)) {
+    const value = typeof row.default === 'string' ? `'${row.default}'` : String(row.default).replace(/\B(?=(\d{3})+$)/g, ',')
+    t.ok(readme.includes(`| \`${name}\` | \`${value}\` |`), `option ${name} with default ${value}`)
+  }
+  for (const code of Object.keys(errorTable)) t.ok(readme.includes(`| \`${code}\` |`), code)
+})

@@ -7,6 +7,8 @@ export interface Logger {
   info (details: object, text: string): void
   warn (details: object, text: string): void
   error (details: object, text: string): void
+  /** Asked for 'trace' when a connection begins; one without it is not traced. */
+  isLevelEnabled? (level: string): boolean
 }
 
 /** The options of a gateway; every one may be left out. Sizes are bytes, times milliseconds. */

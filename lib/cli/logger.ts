@@ -84,6 +84,7 @@ export function createLog (options: LogOptions): ServerLog {
 
   return {
     levels,
+    isLevelEnabled: (level) => level === 'trace' ? levels.trace : level !== 'debug' || levels.debug,
     fatal: (details, text) => write('FTL', details, text),
     error: (details, text) => write('ERR', details, text),
     warn: (details, text) => write('WRN', details, text),

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import persistenceRedis from 'aedes-persistence-redis'
 import { Redis } from 'ioredis'
 import mqemitterRedis from 'mqemitter-redis'
@@ -47,14 +46,10 @@ export async function connectRedis (url: string, log: Logger): Promise<RedisLink
   const [subConn, pubConn, conn] = connections
   for (const connection of connections) connection.on('error', failed).on('ready', back)
   const leave = (): void => { for (const connection of connections) connection.disconnect() }
-  try {
-    // mq.on() during ioredis' ready check ends in "Connection in subscriber mode".
-    await Promise.all(connections.map((connection) => connection.status === 'ready' ? null : once(connection, 'ready', { signal: AbortSignal.timeout(patience) }).catch(isAbort)))
-    const dead = connections.some((connection) => connection.status !== 'ready')
-    if (dead) throw new NatsError('NATS_ERR_REDIS', place(url), down ?? `no answer in ${patience / 1000} s`)
-  } catch (error) {
+  // mq.on() during ioredis' ready check ends in "Connection in subscriber mode".
+  if (!await allReady(connections)) {
     leave()
-    throw error
+    throw new NatsError('NATS_ERR_REDIS', place(url), down ?? `no answer in ${patience / 1000} s`)
   }
   const mq = mqemitterRedis({ subConn, pubConn })
   // Kept by names that clients choose.
@@ -72,6 +67,16 @@ export async function connectRedis (url: string, log: Logger): Promise<RedisLink
   }
 }
 
-function isAbort (error: Error): void {
-  if (error.name !== 'AbortError') throw error
+/** Waits until all are ready; false when patience ends before. */
+function allReady (connections: readonly Redis[]): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => { resolve(false) }, patience)
+    for (const connection of connections) {
+      connection.on('ready', () => {
+        if (connections.some(({ status }) => status !== 'ready')) return
+        clearTimeout(timer)
+        resolve(true)
+      })
+    }
+  })
 }

@@ -33,7 +33,7 @@ export async function startStandalone (settings: Settings, log: ServerLog): Prom
     const redis = settings.redis === null ? null : await connectRedis(settings.redis, log)
     if (redis !== null) undo.push(() => redis.close())
     const broker = await createHostBroker({ id: settings.id ?? '', redis, refuseNats: settings.authorization !== null, log })
-    undo.push(() => new Promise<void>((resolve) => { broker.close(resolve) }))
+    undo.push(() => closeBroker(broker, redis?.problem() ?? null))
     const gateway = await createGateway(broker, gatewayOptions(settings, log))
     undo.push(() => gateway.close())
     const mqtt = settings.mqtt === null ? null : await listenMqtt(broker, settings.mqtt, log, undo)
@@ -46,6 +46,14 @@ export async function startStandalone (settings: Settings, log: ServerLog): Prom
     await stop()
     throw error
   }
+}
+
+function closeBroker (broker: Aedes, problem: string | null): Promise<void> {
+  return new Promise((resolve) => {
+    broker.close(resolve)
+    // A Redis that is away never says goodbye.
+    if (problem !== null) setTimeout(resolve, 500)
+  })
 }
 
 function gatewayOptions (settings: Settings, log: ServerLog): GatewayOptions {

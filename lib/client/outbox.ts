@@ -17,6 +17,8 @@ const earlyFlush = 1_048_576
 
 /** What waits to be written to one connection. */
 export class Outbox {
+  /** Sees what is written; null for nobody. */
+  trace: ((text: string) => void) | null = null
   maxPending: number
   writeDeadline: number
   private readonly socket: Duplex
@@ -59,6 +61,7 @@ export class Outbox {
   // hot: once per delivery
   write (text: string): void {
     if (this.closed) return
+    if (this.trace !== null) this.trace(text)
     this.text += text
     this.held += text.length
     if (!this.dirty) {

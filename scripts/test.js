@@ -1,0 +1,83 @@
+// npm test: everything that has to hold, on a fresh machine too. Ends with one line "N passed, N failed".
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, readFileSync, rmSync, statSync } from 'node:fs'
+
+// The least share of lines and branches of lib/ that the tests go through, in percent.
+const leastCoverage = 95
+const results = '.tap/results.tap'
+const coverage = '.tap/report/coverage-summary.json'
+
+function run (command, args, options = {}) {
+  const { status, error } = spawnSync(command, args, { stdio: 'inherit', ...options })
+  if (error !== undefined) throw error
+  return status ?? 1
+}
+
+function step (name, command, args) {
+  const began = Date.now()
+  console.log(`\n> ${name}`)
+  if (run(command, args) !== 0) finish(0, 1, 1, `${name} failed`)
+  console.log(`  ${((Date.now() - began) / 1000).toFixed(1)} s`)
+}
+
+function finish (passed, failed, status, why) {
+  if (why !== undefined) console.log(`\n${why}`)
+  console.log(`${passed} passed, ${failed} failed`)
+  process.exit(status)
+}
+
+function isInstalled (command) {
+  return spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
+}
+
+/** npm ci, unless what is there is what the lock file asks for. */
+function installPackages () {
+  const installed = 'node_modules/.package-lock.json'
+  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync('package-lock.json').mtimeMs) return
+  step('npm ci', 'npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'])
+}
+
+/** The servers that the tests run against. */
+function installServers () {
+  const missing = ['nats-server', ...process.env.REDIS_URL ? [] : ['redis-server']].filter((name) => !isInstalled(name))
+  if (missing.length === 0) return
+  const isDebianRoot = existsSync('/etc/debian_version') && process.getuid?.() === 0 && isInstalled('apt-get')
+  if (!isDebianRoot) {
+    finish(0, 1, 1, `The tests need ${missing.join(' and ')}: install ${missing.length > 1 ? 'them' : 'it'} (Debian: apt-get install ${missing.join(' ')}), ` +
+      'or set REDIS_URL for a Redis that runs already. See CONTRIBUTING.md.')
+  }
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  console.log(`\n> apt-get install ${missing.join(' ')}`)
+  if (run('apt-get', ['install', '-y', '-qq', ...missing], { env, stdio: 'ignore' }) === 0) return
+  run('apt-get', ['update', '-qq'], { env, stdio: 'ignore' })
+  if (run('apt-get', ['install', '-y', '-qq', ...missing], { env }) !== 0) finish(0, 1, 1, 'apt-get failed')
+}
+
+function countResults () {
+  const last = existsSync(results) ? readFileSync(results, 'utf8').match(/# \{ total: \d+.*\}/g)?.at(-1) ?? '' : ''
+  const count = (name) => Number(new RegExp(`\\b${name}: (\\d+)`).exec(last)?.[1] ?? 0)
+  return { passed: count('pass'), failed: count('fail') }
+}
+
+function checkCoverage () {
+  const { total } = JSON.parse(readFileSync(coverage, 'utf8'))
+  const { lines, branches } = total
+  console.log(`Coverage of lib/: ${lines.pct} % of the lines, ${branches.pct} % of the branches; at least ${leastCoverage} % each.`)
+  return lines.pct >= leastCoverage && branches.pct >= leastCoverage
+}
+
+process.chdir(new URL('..', import.meta.url).pathname)
+installPackages()
+installServers()
+step('lint', 'npx', ['--no-install', 'eslint'])
+step('types', 'npx', ['--no-install', 'tsc', '-p', 'tsconfig.json'])
+step('build', process.execPath, ['scripts/build.js'])
+step('package', process.execPath, ['scripts/package.js'])
+console.log('\n> tests')
+rmSync('.tap', { recursive: true, force: true })
+const status = run('npx', ['--no-install', 'tap', '--reporter=terse', `--output-file=${results}`, '--coverage-report=json-summary', '--coverage-report=text'], {
+  env: { ...process.env, CI: '1' }
+})
+const { passed, failed } = countResults()
+if (status !== 0 || failed > 0) finish(passed, Math.max(1, failed), status === 0 ? 1 : status)
+finish(passed, failed, checkCoverage() ? 0 : 1)

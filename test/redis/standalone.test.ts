@@ -1,0 +1,72 @@
+import t from 'tap'
+import { connectMqtt } from '../helper/mqtt.ts'
+import { freePort, Process, scratch, startRedis } from '../helper/processes.ts'
+import { connect } from '../helper/raw.ts'
+import { runCommand, startServer } from '../helper/server.ts'
+
+t.test('two servers on one Redis are one, and survive that it goes away', async (t) => {
+  const redis = await startRedis(t)
+  const args = ['--redis', `${redis.url}/1`, '--id', 'node', '-m', '-1']
+  const one = await startServer(t, args)
+  const two = await startServer(t, args)
+  const near = await connect(t, one.natsPort)
+  const far = await connect(t, two.natsPort)
+  const mqtt = await connectMqtt(t, two.mqttUrl)
+  await mqtt.subscribe('a/#')
+  far.send('SUB a.> 1\r\nSUB constructor 2\r\nSUB __proto__ 3\r\n')
+  await far.fence()
+  near.send('PUB a.b 2\r\nhi\r\nPUB constructor 0\r\n\r\nPUB __proto__ 0\r\n\r\n')
+  await far.expect('MSG a.b 1 2\r\nhi\r\nMSG constructor 2 0\r\n\r\nMSG __proto__ 3 0\r\n\r\n')
+  t.match(await mqtt.take(), [{ topic: 'a/b', payload: Buffer.from('hi') }])
+  const names = await connectMqtt(t, one.mqttUrl)
+  for (const topic of ['constructor', '__proto__', 'toString']) {
+    await names.subscribe(topic)
+    await names.publish(topic, 'x')
+    t.equal((await names.take())[0]?.topic, topic)
+  }
+
+  const health = async (): Promise<{ status: number, body: { error?: string } }> => {
+    const port = /Starting http monitor on 127\.0\.0\.1:(\d+)/.exec(one.process.output)?.[1]
+    const response = await fetch(`http://127.0.0.1:${port}/healthz`)
+    return { status: response.status, body: await response.json() as object }
+  }
+  t.equal((await health()).status, 200)
+  await redis.process.stop()
+  await one.process.until(/\[ERR\] Redis at 127\.0\.0\.1:\d+\/1 is away, trying again/)
+  const sick = await health()
+  t.equal(sick.status, 503)
+  t.match(sick.body, { status: 'unavailable', status_code: 503, error: /^Redis at 127\.0\.0\.1:\d+\/1: / })
+  // What is local goes on.
+  near.send('SUB local 1\r\nPUB local 1\r\nx\r\n')
+  await near.expect('MSG local 1 1\r\nx\r\n')
+  const again = new Process(t, 'redis-server', ['--port', String(redis.port), '--bind', '127.0.0.1', '--save', '', '--dir', scratch(t)])
+  await again.until(/Ready to accept connections/)
+  for (const server of [one, two]) await server.process.until(/\[INF\] Redis at 127\.0\.0\.1:\d+\/1 is back/)
+  t.equal((await health()).status, 200)
+  t.equal(await near.fence(), '', 'the answer to the SUB waited for Redis')
+  near.send('PUB a.c 2\r\nho\r\n')
+  await far.expect(/[^]*MSG a\.c 1 2\r\nho\r\n/)
+  await mqtt.take()
+  t.equal(one.process.output.match(/is away/g)?.length, 1, 'said once')
+  t.equal(await one.process.stop(), 0)
+  t.equal(await two.process.stop('SIGINT'), 0)
+})
+
+t.test('a server without its Redis does not start', async (t) => {
+  const server = runCommand(t, ['-a', '127.0.0.1', '-p', '-1', '--mqtt-port', '-1', '--redis', `redis://user:secret@127.0.0.1:${await freePort()}`])
+  t.equal(await server.exit(), 1)
+  t.match(server.output, /\[FTL\] cannot reach Redis at 127\.0\.0\.1:\d+: .*ECONNREFUSED/)
+  t.notMatch(server.output, /Listening|secret/)
+})
+
+t.test('a server stops also when its Redis is away', async (t) => {
+  const redis = await startRedis(t)
+  const server = await startServer(t, ['--redis', redis.url])
+  const client = await connect(t, server.natsPort)
+  client.send('SUB a 1\r\n')
+  await client.fence()
+  await redis.process.stop('SIGKILL')
+  await server.process.until(/is away/)
+  await server.process.stop('SIGTERM')
+  t.match(server.process.output, /is away/)
+})

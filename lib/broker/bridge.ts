@@ -90,9 +90,9 @@ export class Bridge {
   }
 
   // hot: once per message that somebody outside NATS wants
-  /** Publishes with QoS 0. What has no topic is only shown to the host. */
+  /** Publishes with QoS 0. What nobody listens to is only shown to the host. */
   publish (packet: PublishPacket, destination: Destination, client: object, done: Done): void {
-    if (this.destinationTopic(destination) === null) {
+    if (!this.hasListener(destination)) {
       this.link.show(packet, client, done)
       return
     }

@@ -146,7 +146,7 @@ export class HostLink {
     this.broker.publish(packet, client, settle)
   }
 
-  /** Shows the host a message that does not enter the broker, as Aedes shows those that do. */
+  /** Shows the host a message that does not enter the broker, as Aedes shows those that do (aedes.js callPublished). */
   show (packet: PublishPacket, client: object, done: Done): void {
     this.broker.published(packet, client, done)
     this.broker.emit('publish', packet, client)

@@ -20,6 +20,8 @@ type Unprotected = Client & { protocol?: string, subscriptions: object, duplicat
  */
 export async function createHostBroker ({ id, redis, refuseNats, log }: HostBrokerOptions): Promise<Aedes> {
   const broker = new Aedes({
+    // Beyond so many messages on their way mqemitter queues in an array, whose shift() is slow.
+    concurrency: 1000,
     // Aedes counts messages from 0 in each life, so no two lives may share an id.
     ...id === '' ? {} : { id: `${id}-${Date.now().toString(36)}` },
     ...redis === null ? {} : { mq: redis.mq, persistence: redis.persistence },

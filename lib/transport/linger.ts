@@ -122,6 +122,7 @@ export class LingeringSocket extends Duplex {
     clearTimeout(this.parting)
     this.outlet.leave()
     this.outlet.close()
+    this.socket.off('data', this.receive)
     this.destroySocket(error ?? undefined)
     done(error)
   }
@@ -186,7 +187,7 @@ export class LingeringSocket extends Duplex {
   /** The broker has read all that it could. */
   private taken (): void {
     this.parting?.refresh()
-    if (this.isBlocked && this.intake.held < this.limits.maxHeld) {
+    if (this.isBlocked && this.intake.held < this.limits.maxHeld / 2) {
       this.isBlocked = false
       if (this.isDraining) this.socket._read(0)
       else this.socket.resume()
@@ -218,6 +219,7 @@ export class LingeringSocket extends Duplex {
 
   /** Nothing more comes from the socket. */
   private finish (): void {
+    if (this.destroyed) return
     this.isOver = true
     this.part()
     this.feed()
@@ -225,7 +227,6 @@ export class LingeringSocket extends Duplex {
 
   /** The socket is gone. */
   private abandon (error?: Error): void {
-    if (this.destroyed) return
     if (!this.hasEnded) this.failure ??= error
     this.isGone = true
     this.outlet.close()

@@ -1,0 +1,39 @@
+import t from 'tap'
+import { connectMqtt } from './helper/mqtt.ts'
+import { Process } from './helper/processes.ts'
+import { connect } from './helper/raw.ts'
+import { startServer } from './helper/server.ts'
+
+function example (name: string): string {
+  return new URL(`../example/${name}`, import.meta.url).pathname
+}
+
+t.test('the first two examples, with the server of `npm start`', async (t) => {
+  const server = await startServer(t)
+  const env = { ...process.env, NATS_URL: server.natsUrl, MQTT_URL: server.mqttUrl }
+  for (const [name, wanted] of [
+    ['nats-to-mqtt.js', 'MQTT received on sensor/data/temperature: {"device_id": "sensor_001", "temp": 25.5}\n'],
+    ['mqtt-to-nats.js', 'NATS received on command.device.light_001: {"action": "turn_on", "brightness": 80}\n']
+  ] as const) {
+    const run = new Process(t, process.execPath, [example(name)], env)
+    t.equal(await run.exit(), 0, name)
+    t.equal(run.output, wanted)
+  }
+})
+
+for (const name of ['aedes.js', 'fastify.js']) {
+  t.test(name, async (t) => {
+    const run = new Process(t, process.execPath, [example(name)], { ...process.env, NATS_PORT: '0', MQTT_PORT: '0', PORT: '0' })
+    const [, natsPort, mqttPort, httpPort] = await run.until(/NATS on port (\d+), MQTT on port (\d+)(?:, HTTP on port (\d+))?/)
+    const client = await connect(t, Number(natsPort))
+    client.send('SUB a 1\r\nPUB secret.a 0\r\n\r\n')
+    t.equal(await client.fence(), name === 'aedes.js' ? "-ERR 'Permissions Violation for Publish to \"secret.a\"'\r\n" : '')
+    const mqtt = await connectMqtt(t, `mqtt://127.0.0.1:${mqttPort}`)
+    await mqtt.publish('a', 'x')
+    await client.expect('MSG a 1 1\r\nx\r\n')
+    if (httpPort !== undefined) t.strictSame(await (await fetch(`http://127.0.0.1:${httpPort}/`)).json(), { natsConnections: 1 })
+    await mqtt.client.endAsync()
+    await run.stop('SIGTERM')
+    t.equal(await client.end(), '')
+  })
+}

@@ -16,7 +16,7 @@ import { tokenCount } from './grammar.ts'
 const escaped = /^(?:\/\/|\/(?:0[1-9A-F]|1[0-9A-F]|20|7F)|[^\x00-\x20\x7f/+#])+$/ // eslint-disable-line no-control-regex -- the bytes that the table escapes
 
 function isAscii (text: string): boolean {
-  return /^[\0-\x7f]*$/.test(text) // eslint-disable-line no-control-regex -- the range itself
+  return /^[\0-\x7f]*$/.test(text)
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

@@ -3,7 +3,6 @@
 
 /** The bytes of a UTF-8 string as latin1 text. */
 export function encodeText (text: string): string {
-  // eslint-disable-next-line no-control-regex -- the ASCII range, whose UTF-8 is itself
   return /^[\0-\x7f]*$/.test(text) ? text : Buffer.from(text, 'utf8').toString('latin1')
 }
 
@@ -11,7 +10,6 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** The string whose UTF-8 bytes `text` holds; null when they are none. */
 export function decodeText (text: string): string | null {
-  // eslint-disable-next-line no-control-regex -- as above
   if (/^[\0-\x7f]*$/.test(text)) return text
   try {
     return decoder.decode(Buffer.from(text, 'latin1'))

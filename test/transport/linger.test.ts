@@ -30,71 +30,59 @@ function script (protocolVersion: Protocol, qos: Qos, count: number): { connect:
   }
 }
 
-class Server {
-  readonly port: number
-  private socket: Socket | undefined
-  private waiting: (() => void) | undefined
-
-  constructor (server: net.Server) {
-    this.port = (server.address() as AddressInfo).port
-    server.on('connection', (socket: Socket) => {
-      this.socket = socket
-      socket.on('data', () => { this.waiting?.() })
-      this.waiting?.()
-    })
-  }
-
-  /** Waits until the bytes of the newest connection have left its kernel and that of the client. */
-  async has (bytes: number): Promise<void> {
-    while ((this.socket?.bytesRead ?? 0) < bytes) await new Promise<void>((resolve) => { this.waiting = resolve })
-    this.socket = undefined
-  }
-}
-
-async function serve (t: Teardown, broker: AnyAedes, wrap: Wrap): Promise<Server> {
+async function serve (t: Teardown, broker: AnyAedes, wrap: Wrap): Promise<net.Server> {
   const server = net.createServer({ noDelay: true }, (socket) => { broker.handle(wrap(socket)) })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => { server.close() })
-  return new Server(server)
+  return server
 }
 
-/** A connection whose user never reads. */
-async function unread (port: number): Promise<Socket> {
-  const socket = new net.Socket()
-  socket.pause()
-  socket.on('error', () => {})
-  socket.connect(port, '127.0.0.1')
-  await once(socket, 'connect')
-  return socket
+function portOf (server: net.Server): number {
+  return (server.address() as AddressInfo).port
+}
+
+/** A connection whose client never reads, from both sides. */
+async function connectUnread (server: net.Server): Promise<{ client: Socket, accepted: Socket }> {
+  const client = new net.Socket()
+  client.pause()
+  client.on('error', () => {})
+  client.connect(portOf(server), '127.0.0.1')
+  const [[accepted]] = await Promise.all([once(server, 'connection') as Promise<[Socket]>, once(client, 'connect')])
+  return { client, accepted }
 }
 
 async function sent (socket: Socket, bytes: Buffer): Promise<void> {
   await new Promise((resolve) => { socket.write(bytes, resolve) })
 }
 
-/** The ways to leave without reading. A reset throws away what has not reached the receiver: so that has to be awaited. */
-const leave: Record<string, (server: Server, connect: Buffer, rest: Buffer) => Promise<void>> = {
+// A reset throws away what is still in the kernel of the sender: more than a receiver's kernel takes has to be awaited.
+async function arrived (socket: Socket, bytes: number): Promise<void> {
+  if (bytes < 30_000) return
+  while (socket.bytesRead < bytes) await once(socket, 'data')
+}
+
+/** The ways to leave without reading. */
+const leave: Record<string, (server: net.Server, connect: Buffer, rest: Buffer) => Promise<void>> = {
   'all at once, FIN': async (server, connect, rest) => {
-    const socket = await unread(server.port)
-    socket.end(Buffer.concat([connect, rest]), () => { socket.destroy() })
-    await once(socket, 'close')
+    const { client } = await connectUnread(server)
+    client.end(Buffer.concat([connect, rest]), () => { client.destroy() })
   },
   'all at once, reset': async (server, connect, rest) => {
-    const socket = await unread(server.port)
-    await sent(socket, Buffer.concat([connect, rest]))
-    if (rest.length > 30_000) await server.has(connect.length + rest.length)
-    socket.resetAndDestroy()
+    const { client, accepted } = await connectUnread(server)
+    await sent(client, Buffer.concat([connect, rest]))
+    await arrived(accepted, connect.length + rest.length)
+    client.resetAndDestroy()
   },
-  'after a read CONNACK, reset': async (server, connect, rest) => {
-    const socket = await unread(server.port)
-    socket.write(connect)
-    socket.resume()
-    await once(socket, 'data')
-    socket.pause()
-    await sent(socket, rest)
-    if (rest.length > 30_000) await server.has(connect.length + rest.length)
-    socket.resetAndDestroy()
+  'after CONNACK, reset': async (server, connect, rest) => {
+    const { client, accepted } = await connectUnread(server)
+    client.write(connect)
+    client.resume()
+    await once(client, 'data')
+    client.pause()
+    await sent(client, rest)
+    await arrived(accepted, connect.length + rest.length)
+    client.resetAndDestroy()
   }
 }
 
@@ -105,7 +93,7 @@ for (const { name, mqtt5, create } of versions) {
         const broker = await create(unlimited)
         t.teardown(() => { broker.close() })
         const server = await serve(t, broker, lingering)
-        const subscriber = await connectMqtt(t, `mqtt://127.0.0.1:${server.port}`, { protocolVersion: protocol })
+        const subscriber = await connectMqtt(t, `mqtt://127.0.0.1:${portOf(server)}`, { protocolVersion: protocol })
         await subscriber.subscribe(topic, { qos })
         for (const count of [1, 100, 5000]) {
           const { connect, rest } = script(protocol, qos, count)

@@ -1,0 +1,36 @@
+// Writes the tables of README.md anew from lib/options.ts and lib/errors.ts; run after a build.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { optionTable } from '../dist/options.js'
+import { errorTable } from '../dist/errors.js'
+
+const cell = (text) => text.replaceAll('|', '\\|').replaceAll('%s', '…')
+const literal = (value) => `\`${typeof value === 'string' ? `'${value}'` : value}\``
+
+const options = [
+  '| option | default | allowed | configuration key | meaning |',
+  '| --- | --- | --- | --- | --- |',
+  ...Object.entries(optionTable).map(([name, { default: value, check, key, live, doc }]) =>
+    `| \`${name}\` | ${literal(value)} | ${cell(check.allowed)} | ${key === undefined ? '' : `\`${key}\``}${live ? ' (live)' : ''} | ${cell(doc)} |`)
+]
+
+const errors = [
+  '| code | meaning | what the client gets |',
+  '| --- | --- | --- |',
+  ...Object.entries(errorTable).map(([code, { text, wire, fatal }]) => {
+    const line = wire === undefined ? '' : `\`-ERR '${cell(wire)}'\``
+    const client = code.match(/BROKER|CLOSED|CONFIG|LISTEN|OPTION|REDIS|SUBSCRIBE$/) ? '' : [line, fatal ? 'closed' : ''].filter(Boolean).join(', ')
+    return `| \`${code}\` | ${text === '%s' ? 'says it itself' : cell(text)} | ${client} |`
+  })
+]
+
+function replace (text, name, lines) {
+  const pattern = new RegExp(`(<!-- ${name} -->\\n)[^]*?(<!-- /${name} -->)`)
+  if (!pattern.test(text)) throw new Error(`README.md has no part '${name}'`)
+  return text.replace(pattern, (_, begin, end) => `${begin}${lines.join('\n')}\n${end}`)
+}
+
+const file = new URL('../README.md', import.meta.url)
+let text = readFileSync(file, 'utf8')
+text = replace(text, 'options', options)
+text = replace(text, 'errors', errors)
+writeFileSync(file, text)

@@ -34,7 +34,7 @@ export class HostLink {
     this.shared = broker.mq.constructor.name !== 'MQEmitter'
     this.foreign = this.shared || typeof broker.mq._matcher?.visit !== 'function' ? null : new ForeignInterest(broker.mq._matcher)
     this.defaults = defaultHooks(broker)
-    this.undo = installWraps(broker, {
+    this.undo = installWraps(broker, this.shared, {
       added: (topicFilter, listener) => {
         if (!this.own.has(listener)) this.foreign?.add(topicFilter, listener)
         return this.register()

@@ -1,9 +1,10 @@
 import type { Done, HostBroker, HostHooks, MessageQueue, MqListener, PublishPacket } from './host.ts'
 import { ownIdPrefix } from './identity.ts'
+import { QueueOrder } from './queue-order.ts'
 
 // Everything of the host that the gateway wraps, and why. All of it is undone when the gateway closes.
 //
-//   mq.on, mq.removeListener, mq.removeAllListeners   to know who listens besides us
+//   mq.on, mq.removeListener, mq.removeAllListeners   to know who listens besides us, and to keep their order
 //   mq.emit                                           to learn when a publish of ours is stored: Aedes emits after that
 //   broker.preConnect                                 to refuse MQTT clients whose id begins with `nats:`
 
@@ -34,24 +35,32 @@ function wrap<T extends object, K extends keyof T> (target: T, name: K, replacem
   }
 }
 
-function wrapQueue (mq: MessageQueue, reports: WrapReports, active: () => boolean): (() => void)[] {
+function wrapQueue (mq: MessageQueue, order: QueueOrder | null, reports: WrapReports, active: () => boolean): (() => void)[] {
   const { on, emit, removeListener, removeAllListeners } = mq
 
   function wrappedOn (this: MessageQueue, topic: string, listener: MqListener, done?: () => void): unknown {
     if (!active()) return on.call(this, topic, listener, done)
     const live = reports.added(topic, listener)
-    return on.call(this, topic, listener, () => {
+    const run = (): unknown => on.call(this, topic, listener, () => {
       live()
       done?.()
     })
+    if (order === null) return run()
+    order.add(run)
+    return this
   }
 
   function wrappedRemove (this: MessageQueue, topic: string, listener: MqListener, done?: () => void): unknown {
-    return removeListener.call(this, topic, listener, () => {
+    if (!active()) return removeListener.call(this, topic, listener, done)
+    const run = (removed?: () => void): unknown => removeListener.call(this, topic, listener, () => {
       // mqemitter removes a tick later, just before it says so.
       if (active()) reports.removed(topic, listener)
+      removed?.()
       done?.()
     })
+    if (order === null) return run()
+    order.remove(run)
+    return this
   }
 
   function wrappedRemoveAll (this: MessageQueue, topic: string, done?: () => void): unknown {
@@ -111,13 +120,19 @@ function wrapPreConnect (broker: HostBroker, reports: WrapReports, active: () =>
   }
 }
 
-/** Installs all wraps; the returned function undoes them. */
-export function installWraps (broker: HostBroker, reports: WrapReports): () => void {
+/**
+ * Installs all wraps; the returned function undoes them.
+ *
+ * @param shared whether the queue is one that other nodes share
+ */
+export function installWraps (broker: HostBroker, shared: boolean, reports: WrapReports): () => void {
   let installed = true
   const active = (): boolean => installed
-  const undo = [...wrapQueue(broker.mq, reports, active), wrapPreConnect(broker, reports, active)]
+  const order = shared ? new QueueOrder() : null
+  const undo = [...wrapQueue(broker.mq, order, reports, active), wrapPreConnect(broker, reports, active)]
   return () => {
     installed = false
     for (const each of undo) each()
+    order?.release()
   }
 }

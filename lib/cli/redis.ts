@@ -41,8 +41,9 @@ export async function connectRedis (url: string, log: Logger): Promise<RedisLink
     }
   }
   // A command that is given up is a subscription or a message lost: it waits for Redis instead.
-  const open = (): Redis => new Redis(url, { enableAutoPipelining: true, maxRetriesPerRequest: null })
-  const connections = [open(), open(), open()] as const
+  // Not pipelined by itself: ioredis would let subscriptions overtake unsubscriptions.
+  const open = (enableAutoPipelining: boolean): Redis => new Redis(url, { enableAutoPipelining, maxRetriesPerRequest: null })
+  const connections = [open(false), open(true), open(true)] as const
   const [subConn, pubConn, conn] = connections
   for (const connection of connections) connection.on('error', failed).on('ready', back)
   const leave = (): void => { for (const connection of connections) connection.disconnect() }
@@ -52,8 +53,7 @@ export async function connectRedis (url: string, log: Logger): Promise<RedisLink
     throw new NatsError('NATS_ERR_REDIS', place(url), down ?? `no answer in ${patience / 1000} s`)
   }
   const mq = mqemitterRedis({ subConn, pubConn })
-  // Kept by names that clients choose.
-  Object.assign(mq, { _topics: Object.create(null) })
+  Object.assign(mq, safeNames())
   ;(mq as unknown as { state: { on (event: 'error', listener: (error: Error) => void): void } }).state.on('error', failed)
   const persistence = persistenceRedis({ conn })
   return {
@@ -64,6 +64,20 @@ export async function connectRedis (url: string, log: Logger): Promise<RedisLink
       await persistence.destroy().catch(() => {})
       leave()
     }
+  }
+}
+
+/**
+ * mqemitter-redis hands filters to Redis as globs and counts them, by that text, in a plain object: `foo*` would deafen
+ * `foo/#`, `s[1]/+` would hear `s1/x`, and `constructor` be taken for known. Here a level with a character of globs is a
+ * glob that escapes it, and the count has no prototype. Other brokers on the same Redis are not affected: a message
+ * still goes to the channel of its topic.
+ */
+function safeNames (): object {
+  return {
+    _topics: Object.create(null),
+    _containsWildcard: (topicFilter: string) => /[+#*?[\]\\]/.test(topicFilter),
+    _subTopic: (topicFilter: string) => topicFilter.replace(/[*?[\]\\]/g, '\\$&').replaceAll('+', '*').replace(/\/?#/g, '*')
   }
 }
 

@@ -6,6 +6,7 @@ import { createGateway, type Gateway } from '../gateway.ts'
 import { monitorRoutes } from '../monitor/routes.ts'
 import { type GatewayOptions, optionTable, type OptionRow } from '../options.ts'
 import { lingering } from '../transport/linger.ts'
+import { readFromWindow } from './byte-window.ts'
 import { createHostBroker } from './host-broker.ts'
 import type { ServerLog } from './logger.ts'
 import { writePidFile, writePortsFile } from './ports-file.ts'
@@ -63,7 +64,7 @@ function gatewayOptions (settings: Settings, log: ServerLog): GatewayOptions {
 
 async function listenMqtt (broker: Aedes, { host, port }: Address, log: ServerLog, undo: Undo[]): Promise<AddressInfo> {
   // A client that closes at once is heard to the end: see lingering.
-  const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => { broker.handle(lingering(socket)) })
+  const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => { readFromWindow(broker.handle(lingering(socket))) })
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => { reject(new NatsError('NATS_ERR_LISTEN', `${host}:${port}`, error.message)) })
     server.listen(port, host, resolve)

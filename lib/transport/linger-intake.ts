@@ -28,6 +28,8 @@ export class Intake {
   unhandled: number
   /** Whether the broker tells what it has handled. */
   isCounting: boolean
+  // DISCONNECT is handed out, or the first bytes of it.
+  private isLeaving: boolean
   private readonly scan: PacketScan
   private readonly pieces: Piece[]
 
@@ -36,6 +38,7 @@ export class Intake {
     this.isGated = false
     this.unhandled = 0
     this.isCounting = false
+    this.isLeaving = false
     this.scan = new PacketScan()
     this.pieces = []
   }
@@ -69,7 +72,8 @@ export class Intake {
   next (isRead: boolean): Buffer | null {
     const piece = this.pieces[0]
     if (piece === undefined || this.isGated) return null
-    if (piece.isLast && !(isRead && this.isHandled)) return null
+    if (piece.isLast && !this.isLeaving && !(isRead && this.isHandled)) return null
+    this.isLeaving = piece.isLast
     this.pieces.shift()
     this.held -= piece.bytes.length + chunkCost
     this.unhandled += piece.packets

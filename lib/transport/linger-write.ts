@@ -10,6 +10,10 @@ export type Written = (error?: Error | null) => void
  */
 type Mode = 'open' | 'held' | 'leaving' | 'closed'
 
+export function isChunk (chunk: unknown): chunk is Chunk {
+  return typeof chunk === 'string' || chunk instanceof Uint8Array
+}
+
 // From this length on copying costs more than a write of its own.
 const longest = 8192
 // Up to this length a loop copies faster than `set`.

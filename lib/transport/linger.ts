@@ -2,7 +2,9 @@ import { Duplex } from 'node:stream'
 import { showDetails, type SocketDetails } from './linger-details.ts'
 import { Intake } from './linger-intake.ts'
 import { resolveLinger, type LingerLimits, type LingerOptions } from './linger-options.ts'
-import { Outlet, type Chunk, type Written } from './linger-write.ts'
+import { isChunk, Outlet, type Written } from './linger-write.ts'
+
+export type { LingerOptions }
 
 /** What is asked of an Aedes client: it calls `_nextBatch` once for each packet that it has handled. */
 interface AedesClient {
@@ -11,10 +13,6 @@ interface AedesClient {
 
 function isOfKernel (error: NodeJS.ErrnoException | undefined): boolean {
   return error?.syscall === 'read' || error?.syscall === 'write'
-}
-
-function isChunk (chunk: unknown): chunk is Chunk {
-  return typeof chunk === 'string' || chunk instanceof Uint8Array
 }
 
 export interface LingeringSocket extends SocketDetails {}
@@ -171,6 +169,11 @@ export class LingeringSocket extends Duplex {
       if (bytes === null) break
       this.push(bytes)
     }
+    if (this.isBlocked && this.intake.held + this.readableLength < this.limits.maxHeld / 2) {
+      this.isBlocked = false
+      if (this.isDraining) this.socket._read(0)
+      else this.socket.resume()
+    }
     if (this.isOver && this.intake.isEmpty && this.readableLength === 0 && this.intake.isHandled) this.conclude()
   }
 
@@ -180,19 +183,14 @@ export class LingeringSocket extends Duplex {
     this.isFeeding = true
     process.nextTick(() => {
       this.isFeeding = false
-      if (!this.destroyed) this.feed()
+      this.feed()
     })
   }
 
   /** The broker has read all that it could. */
   private taken (): void {
     this.parting?.refresh()
-    if (this.isBlocked && this.intake.held < this.limits.maxHeld / 2) {
-      this.isBlocked = false
-      if (this.isDraining) this.socket._read(0)
-      else this.socket.resume()
-    }
-    if (!this.intake.isEmpty) this.feedSoon()
+    if (this.isOver || this.isBlocked || !this.intake.isEmpty) this.feedSoon()
   }
 
   /** Makes Aedes tell of each packet that it has handled. */

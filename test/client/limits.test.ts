@@ -137,3 +137,44 @@ onBoth('input behind a fatal error does not keep the error from the client', 'ma
   client.send(`PUB a 101\r\n${'x'.repeat(1000)}`)
   t.match(await client.end(), "-ERR 'Maximum Payload Violation'\r\n")
 })
+
+onBoth('a write that takes longer than write_deadline cuts the reader off', 'write_deadline: "200ms"', { writeDeadline: 200 }, async (t, port) => {
+  const reader = await connect(t, port)
+  reader.send('SUB a 1\r\n')
+  await reader.fence()
+  reader.socket.pause()
+  const publisher = await connect(t, port)
+  const message = `PUB a 1000000\r\n${'x'.repeat(1_000_000)}\r\n`
+  // More than the kernel's buffers take, less than may be pending.
+  for (let i = 0; i < 30; i++) publisher.send(message)
+  t.equal(await publisher.fence(), '')
+  await new Promise((resolve) => { setTimeout(resolve, 500) })
+  reader.socket.resume()
+  const text = await reader.end()
+  t.ok(text.length < 30_000_000, `the reader got ${text.length} bytes`)
+})
+
+onBoth('a reader that pauses gets everything, in order', '', {}, async (t, port) => {
+  const reader = await connect(t, port)
+  reader.answersPings = false
+  reader.send('SUB a 1\r\n')
+  await reader.fence()
+  reader.socket.pause()
+  const publisher = await connect(t, port)
+  const bodies = Array.from({ length: 4000 }, (_, i) => `${i} ${String.fromCharCode(i % 256).repeat(1000 + i)}`)
+  for (const body of bodies) publisher.send(`PUB a ${body.length}\r\n${body}\r\n`)
+  t.equal(await publisher.fence(), '')
+  reader.socket.resume()
+  reader.send('PING\r\n')
+  const wanted = bodies.map((body) => `MSG a 1 ${body.length}\r\n${body}\r\n`).join('') + 'PONG\r\n'
+  const text = await reader.expect(/[^]*PONG\r\n/)
+  t.ok(text.replace(/(\r\n|^)PING\r\n/g, '$1') === wanted)
+})
+
+onBoth('the first PING comes after two seconds, whatever the interval', '', {}, async (t, port) => {
+  const began = Date.now()
+  const client = await connect(t, port)
+  client.answersPings = false
+  await client.expect('PING\r\n')
+  t.ok(Date.now() - began > 1900)
+})

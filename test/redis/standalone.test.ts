@@ -24,6 +24,19 @@ t.test('two servers on one Redis are one, and survive that it goes away', async 
     await names.publish(topic, 'x')
     t.equal((await names.take())[0]?.topic, topic)
   }
+  // MQTT clients may not deafen anybody either, with filters that Redis would read as globs.
+  for (const [first, second] of [['foo*', 'foo/#'], ['s[1]/+', 's1/+'], ['bar/#', 'bar*']] as const) {
+    const early = await connectMqtt(t, two.mqttUrl)
+    const late = await connectMqtt(t, two.mqttUrl)
+    await early.subscribe(first)
+    await late.subscribe(second)
+    for (const [peer, filter] of [[early, first], [late, second]] as const) {
+      const topic = filter.replace('/#', '/x').replace('/+', '/y')
+      await names.publish(topic, 'x')
+      t.equal((await peer.take())[0]?.topic, topic, filter)
+      t.strictSame(peer.received, [])
+    }
+  }
 
   const health = async (): Promise<{ status: number, body: { error?: string } }> => {
     const port = /Starting http monitor on 127\.0\.0\.1:(\d+)/.exec(one.process.output)?.[1]

@@ -169,6 +169,63 @@ t.test('a publisher that disconnects at once loses nothing', async (t) => {
   await new Promise((resolve) => { socket.on('close', resolve).resume() })
 })
 
+t.test('a publisher to a reader that lags is slowed down', async (t) => {
+  const host = await startHost(t, { nats: { maxPending: 20_000_000, maxPayload: 1_000_000 } })
+  const reader = await connect(t, host.natsPort)
+  reader.send('SUB a 1\r\n')
+  await reader.fence()
+  reader.socket.pause()
+  const publisher = await connect(t, host.natsPort)
+  const message = `PUB a 1000000\r\n${'x'.repeat(1_000_000)}\r\n`
+  const outbox = [...host.gateway.clients.values()][0]?.outbox
+  let sent = 0
+  while (outbox?.isCongested === false) {
+    publisher.send(message)
+    await publisher.fence()
+    sent++
+  }
+  const began = Date.now()
+  publisher.send(message)
+  await publisher.fence()
+  t.ok(Date.now() - began >= 8, 'held for ten milliseconds')
+  reader.socket.resume()
+  const relieved = new Promise<void>((resolve) => { outbox?.whenRelieved(resolve) })
+  await reader.expect(new RegExp(`(MSG a 1 1000000\\r\\nx+\\r\\n){${sent + 1}}`))
+  await relieved
+  outbox?.whenRelieved(() => { t.pass('at once when nothing waits') })
+  t.equal(await reader.fence(), '')
+})
+
+t.test('a client that does not take headers gets the payload alone', async (t) => {
+  const host = await startHost(t)
+  const plain = await connect(t, host.natsPort, { headers: false, no_responders: false })
+  plain.send('SUB a 1\r\n')
+  await plain.fence()
+  const client = await connect(t, host.natsPort)
+  client.send('HPUB a r 12 14\r\nName:Derek\r\nOK\r\n')
+  await plain.expect('MSG a 1 r 2\r\nOK\r\n')
+})
+
+t.test('a connection that is reset is gone, and the host is told', async (t) => {
+  const host = await startHost(t)
+  const client = await connect(t, host.natsPort)
+  const told = new Promise<Error>((resolve) => { host.broker.on('clientError', (_client, error) => { resolve(error) }) })
+  client.socket.resetAndDestroy()
+  t.match(await told, { code: 'ECONNRESET' })
+  t.equal(host.gateway.clients.size, 0)
+})
+
+t.test('what the host publishes as a string arrives as UTF-8', async (t) => {
+  const host = await startHost(t)
+  const client = await connect(t, host.natsPort)
+  client.send('SUB a.> 1\r\n')
+  await client.fence()
+  host.broker.publish({ topic: 'a/b', payload: 'é', qos: 0 } as never, () => {})
+  await client.expect('MSG a.b 1 2\r\n\xc3\xa9\r\n')
+  host.broker.publish({ topic: 'a/b\0', payload: 'x', qos: 0 } as never, () => {})
+  t.equal(await client.fence(), '')
+})
+
 t.test('INFO tells the address to use', async (t) => {
   const rows: [GatewayOptions, object][] = [
     [{}, { host: '127.0.0.1', server_name: 'aedes-nats', proto: 1, headers: true }],

@@ -99,6 +99,7 @@ export class Outbox {
   /** Writes the rest and a last text, then ends the socket. */
   end (text: string): void {
     if (this.closed) return
+    if (this.trace !== null && text !== '') this.trace(text)
     this.flushBlocks()
     this.stop()
     if (!this.socket.destroyed) this.socket.end(this.text + text, 'latin1')

@@ -56,9 +56,9 @@ export class Subscription implements Receiver {
       sent = granted
     }
     const delivered = ++this.delivered
-    if (message.subject !== this.lineSubject) {
-      this.lineSubject = message.subject
-      this.line = `MSG ${message.subject} ${this.sid} `
+    if (sent.subject !== this.lineSubject) {
+      this.lineSubject = sent.subject
+      this.line = `MSG ${sent.subject} ${this.sid} `
     }
     owner.outMessages++
     if (sent.headerSize === 0) {

@@ -20,6 +20,8 @@ export function runCommand (t: Teardown, args: readonly string[], env: Record<st
 export async function startServer (t: Teardown, args: readonly string[] = [], env: Record<string, string> = {}): Promise<Server> {
   const server = runCommand(t, ['-a', '127.0.0.1', '-p', '-1', '--mqtt-port', '-1', ...args], env)
   await server.until(/\[INF\] Server is ready/)
+  // Ends by itself, so that what it ran through counts.
+  t.teardown(() => server.stop('SIGTERM'))
   const port = (pattern: RegExp): number => Number(pattern.exec(server.output)?.[1] ?? 0)
   const natsPort = port(/Listening for client connections on [^\n]*:(\d+)/)
   const mqttPort = port(/Listening for MQTT clients on mqtt:[^\n]*:(\d+)/)

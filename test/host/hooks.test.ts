@@ -215,6 +215,33 @@ for (const { name, create } of versions) {
     t.equal(await client.fence(), '')
   })
 
+  t.test(`${name}: authorizeForward changes the topic of one delivery`, async (t) => {
+    const { host, hooks } = await start(t)
+    hooks.authorizeForward = (_client, packet) => ({ ...packet, topic: `seen/${packet.topic}` })
+    const client = await connect(t, host.natsPort)
+    client.send('SUB a 1\r\nHPUB a r 2 3\r\nabc\r\n')
+    t.equal(await client.fence(), 'HMSG seen.a 1 r 2 3\r\nabc\r\n')
+  })
+
+  t.test(`${name}: a hook that answers twice is heard once`, async (t) => {
+    const { host, hooks } = await start(t)
+    hooks.authorizePublish = (_client, _packet, callback) => {
+      callback(null)
+      callback(new Error('no'))
+    }
+    hooks.authenticate = (_client, _username, _password, callback) => {
+      callback(null, true)
+      callback(null, false)
+    }
+    hooks.authorizeSubscribe = (_client, subscription, callback) => {
+      callback(null, subscription)
+      throw 'too late' // eslint-disable-line no-throw-literal -- hosts may
+    }
+    const client = await connect(t, host.natsPort)
+    client.send('SUB a 1\r\nPUB a 0\r\n\r\n')
+    t.equal(await client.fence(), 'MSG a 1 0\r\n\r\n')
+  })
+
   t.test(`${name}: published and the event 'publish' see NATS messages`, async (t) => {
     const { host, hooks } = await start(t)
     const seen: string[] = []

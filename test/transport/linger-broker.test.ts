@@ -17,8 +17,8 @@ function connect (more: Partial<IConnectPacket> = {}): Buffer {
   return mqttPacket.generate({ cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4, clean: true, clientId: `client-${++ids}`, keepalive: 0, ...more })
 }
 
-function publish (payload: string): Buffer {
-  return mqttPacket.generate({ cmd: 'publish', topic, payload, qos: 1, messageId: 1, dup: false, retain: false })
+function publish (payload: string, qos: 0 | 1 = 1): Buffer {
+  return mqttPacket.generate({ cmd: 'publish', topic, payload, qos, messageId: 1, dup: false, retain: false })
 }
 
 const disconnect = mqttPacket.generate({ cmd: 'disconnect' })
@@ -121,6 +121,17 @@ for (const { name, create } of versions) {
       await closed(stream)
       await settled(broker)
       t.same(payloads, ['a', 'b'])
+    })
+
+    t.test('takes many QoS 0 messages, although Aedes handles each while it still parses', async (t) => {
+      const { broker, payloads } = await stage(t, create)
+      const { client, stream } = attach(broker)
+      const messages = [...Array(10_000).keys()].map(String)
+      const bytes = Buffer.concat([connect(), ...messages.map((message) => publish(message, 0)), disconnect])
+      for (let i = 0; i < bytes.length; i += 1000) client.write(bytes.subarray(i, i + 1000))
+      await closed(stream)
+      await settled(broker)
+      t.same(payloads, messages)
     })
 
     t.test('closes on what is no MQTT, and on MQTT that does not begin with CONNECT', async (t) => {

@@ -257,7 +257,7 @@ t.test('an error of destroy reaches both streams', async (t) => {
 
 t.test('answers to a client that goes on behind CONNECT wait until it is silent', async (t) => {
   const wire = new Wire({ highWaterMark: 100 })
-  const stream = lingering(wire, { settleTime: 2 })
+  const stream = lingering(wire, { settleTime: 300 })
   await feed(wire, stream, bytesOf(connect, { cmd: 'pingreq' }))
   t.equal(stream.write('connack'), true)
   t.equal(stream.write('x'.repeat(9_000)), true, 'what is held does not count')
@@ -270,7 +270,7 @@ t.test('answers to a client that goes on behind CONNECT wait until it is silent'
 
 t.test('answers that are too many wait for drain', async (t) => {
   const wire = new Wire()
-  const stream = lingering(wire, { settleTime: 2, maxHeld: 2000 })
+  const stream = lingering(wire, { settleTime: 300, maxHeld: 2000 })
   await feed(wire, stream, bytesOf(connect, { cmd: 'pingreq' }))
   t.equal(stream.write('x'.repeat(20_000)), false)
   t.same(wire.written, [])

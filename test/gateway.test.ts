@@ -291,6 +291,14 @@ t.test('a port that is taken is said so, and the broker left alone', async (t) =
   t.equal(broker.preConnect, preConnect)
 })
 
+t.test('a broker takes one gateway at a time', async (t) => {
+  const { broker } = await startBroker(t)
+  const first = await createGateway(broker as Broker, { host: '127.0.0.1', port: 0 })
+  await t.rejects(createGateway(broker as Broker, { port: 0 }), { code: 'NATS_ERR_BROKER', message: /has a NATS gateway already/ })
+  await first.close()
+  await (await createGateway(broker as Broker, { host: '127.0.0.1', port: 0 })).close()
+})
+
 t.test('a gateway that is closed while it begins to listen does not', async (t) => {
   const { broker } = await startBroker(t)
   const gateway = new Gateway(broker as Broker, { host: '127.0.0.1', port: 0 })

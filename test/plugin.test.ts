@@ -75,9 +75,10 @@ t.test('a port that is taken fails ready()', async (t) => {
   const first = Fastify()
   t.teardown(() => first.close())
   await first.register(natsGateway, { broker: broker as Broker, host: '127.0.0.1', port: 0 }).ready()
+  const { broker: other } = await startBroker(t)
   const second = Fastify()
   t.teardown(() => second.close())
-  second.register(natsGateway, { broker: broker as Broker, host: '127.0.0.1', port: first.nats.port })
+  second.register(natsGateway, { broker: other as Broker, host: '127.0.0.1', port: first.nats.port })
   await t.rejects(async () => { await second.ready() }, { code: 'NATS_ERR_LISTEN' })
 })
 

@@ -1,7 +1,11 @@
+import { NatsError } from '../errors.ts'
 import { type Done, type HostBroker, type HostHooks, type MqListener, type PublishPacket, defaultHooks } from './host.ts'
 import { ForeignInterest } from './foreign.ts'
 import { counterStart, laneId } from './identity.ts'
 import { installWraps } from './wraps.ts'
+
+// A second gateway would take the packets of the first for its own.
+const taken = new WeakSet<HostBroker>()
 
 interface Waiting {
   readonly registration: number
@@ -28,7 +32,10 @@ export class HostLink {
   private readonly pending = new Set<number>()
   private waiting: Waiting[] = []
 
+  /** @throws {NatsError} NATS_ERR_BROKER when the broker has a gateway */
   constructor (broker: HostBroker) {
+    if (taken.has(broker)) throw new NatsError('NATS_ERR_BROKER', 'the Aedes broker has a NATS gateway already: close it first')
+    taken.add(broker)
     this.broker = broker
     this.laneId = laneId(broker.id)
     this.shared = broker.mq.constructor.name !== 'MQEmitter'
@@ -48,6 +55,7 @@ export class HostLink {
 
   close (): void {
     this.undo()
+    taken.delete(this.broker)
   }
 
   // Whether the host left a hook as Aedes has it; it may set one at any time.

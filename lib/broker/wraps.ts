@@ -110,13 +110,7 @@ function wrapPreConnect (broker: HostBroker, reports: WrapReports, active: () =>
   Object.defineProperty(broker, 'preConnect', { get, set, configurable: true, enumerable: true })
   return () => {
     if (Object.getOwnPropertyDescriptor(broker, 'preConnect')?.get !== get) return
-    if (descriptor?.set === undefined) {
-      Object.defineProperty(broker, 'preConnect', { configurable: true, enumerable: true, writable: true, ...descriptor, value: hook })
-    } else {
-      // Another gateway was here first.
-      Object.defineProperty(broker, 'preConnect', descriptor)
-      broker.preConnect = hook
-    }
+    Object.defineProperty(broker, 'preConnect', { configurable: true, enumerable: true, writable: true, ...descriptor, value: hook })
   }
 }
 

@@ -204,6 +204,8 @@ export class LingeringSocket extends Duplex {
       if (intake.unhandled > 0) intake.unhandled--
       next(error)
       this.parting?.refresh()
+      // Who is not listened to is not silent.
+      if (this.isBlocked) this.outlet.holdOn()
       if (intake.unhandled === 0 && (this.isOver || !intake.isEmpty)) this.feedSoon()
     }
   }

@@ -16,8 +16,8 @@ const chunkCost = 256
 
 /**
  * What the client has sent and the broker has not taken: decides what the broker gets next. CONNECT goes alone, and
- * what follows it waits until Aedes asks for more. DISCONNECT waits until all packets before it are handled: Aedes destroys the
- * connection when it parses it, and a QoS 1 message whose asynchronous `authorizePublish` is still at work is lost.
+ * what follows it waits until Aedes asks for more. DISCONNECT waits until all packets before it are handled: Aedes
+ * destroys the connection when it parses it, and loses a QoS 1 message whose `authorizePublish` is still at work.
  */
 export class Intake {
   /** Bytes waiting, with what it costs to keep them. */

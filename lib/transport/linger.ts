@@ -11,9 +11,7 @@ interface AedesClient {
   _nextBatch?: ((error?: Error | null) => void) | undefined
 }
 
-function isOfKernel (error: NodeJS.ErrnoException | undefined): boolean {
-  return error?.syscall === 'read' || error?.syscall === 'write'
-}
+const ofKernel = new Set<string | undefined>(['read', 'write'])
 
 export interface LingeringSocket extends SocketDetails {}
 
@@ -131,7 +129,7 @@ export class LingeringSocket extends Duplex {
     socket.allowHalfOpen = true
     // A socket destroys itself when it fails, and throws away what the kernel has received before.
     socket.destroy = (error?: Error) => {
-      if (this.destroyed || !isOfKernel(error)) this.destroySocket(error)
+      if (this.destroyed || !ofKernel.has((error as NodeJS.ErrnoException | undefined)?.syscall)) this.destroySocket(error)
       else this.lose(error as NodeJS.ErrnoException)
       return socket
     }

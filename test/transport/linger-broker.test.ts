@@ -163,6 +163,20 @@ for (const { name, create } of versions) {
       t.equal((await packets.next()).cmd, 'puback')
     })
 
+    t.test('takes no client for silent to whom it does not listen', async (t) => {
+      const { broker, payloads } = await stage(t, create, {
+        authorizePublish: (_client, packet, done) => { setTimeout(done, Number(packet.payload.toString().trim()), null) }
+      })
+      const { client } = attach(broker, { settleTime: 250, maxHeld: 1000 })
+      client.write(connect())
+      // Aedes takes half a second for each of these chunks, and reads the next one only then.
+      const chunk = Buffer.concat([100, 200, 300, 400, 500].map((delay) => publish(String(delay).padEnd(4000))))
+      for (let i = 0; i < 4; i++) client.write(chunk)
+      client.write(disconnect)
+      await once(client, 'data')
+      t.ok(payloads.length >= 10, `${payloads.length} messages before the first answer`)
+    })
+
     t.test('still answers a client that has ended its side', async (t) => {
       const { broker } = await stage(t, create)
       const { client } = await attachTcp(t, broker)

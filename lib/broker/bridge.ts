@@ -42,6 +42,11 @@ export class Bridge {
     return topicFilterToFilter(topicFilter) ?? ''
   }
 
+  /** Whether a topic can match the filter at all. */
+  isTopicFilter (filter: string): boolean {
+    return filterToTopicFilter(filter, this.link.broker.maxTopicLevels) !== null
+  }
+
   /** Whether something wants to see every publish. */
   get isObserved (): boolean {
     return this.link.isObserved
@@ -113,6 +118,7 @@ export class Bridge {
     const reply = responseTopic === undefined ? '' : topicToSubject(responseTopic) ?? ''
     const message = messageOf(subject, isReservedReply(reply) ? '' : reply, textOf(packet.payload))
     message.origin = packet
+    message.qos = packet.qos
     return message
   }
 }

@@ -40,6 +40,8 @@ export interface HostSubscription {
   topic: string
   qos: number
   queue?: string
+  /** Whether that group is durable: messages wait for it while nobody is there. */
+  durable?: true
 }
 
 /** A client as Aedes keeps it, as far as the gateway looks at one. */

@@ -1,6 +1,7 @@
 import type { HostHookPolicy } from '../auth/hooks.ts'
 import type { Bridge } from '../broker/bridge.ts'
 import type { HostLink } from '../broker/link.ts'
+import type { Durables } from '../durable/durables.ts'
 import type { Logger, ResolvedOptions } from '../options.ts'
 import type { Router } from '../routing/router.ts'
 import type { Client } from './client.ts'
@@ -32,6 +33,8 @@ export interface Services {
   readonly bridge: Bridge
   readonly router: Router
   readonly policy: HostHookPolicy
+  /** Null when no queue group is durable. */
+  readonly durables: Durables | null
   readonly flusher: Flusher
   readonly counters: Counters
   /** The connection is gone. */

@@ -17,6 +17,7 @@ export const errorTable = {
   NATS_ERR_DURABLE_IN_USE: { text: 'durable %s has %s members', fatal: false },
   NATS_ERR_LISTEN: { text: 'cannot listen on %s: %s', fatal: true },
   NATS_ERR_MAX_DURABLES: { text: 'more than %s durable groups', fatal: false },
+  NATS_ERR_NO_DURABLES: { text: 'no queue group is durable: see the option durable', fatal: false },
   NATS_ERR_OPTION: { text: "option '%s' is %s: allowed is %s", fatal: true },
   NATS_ERR_OPTION_UNKNOWN: { text: "unknown option '%s': known are %s", fatal: true },
   NATS_ERR_REDIS: { text: 'cannot reach Redis at %s: %s', fatal: true },

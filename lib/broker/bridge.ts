@@ -107,7 +107,7 @@ export class Bridge {
   }
 
   /** Publishes with QoS 1 or 2, or retained; `done` is called once the message is stored, or cannot be. */
-  publishStored (packet: PublishPacket, client: object, done: (error: Error | null) => void): void {
+  publishStored (packet: PublishPacket, client: object | null, done: (error: Error | null) => void): void {
     this.link.publishStored(packet, client, done)
   }
 

@@ -139,7 +139,7 @@ export class HostLink {
    * Publishes with a QoS above 0. `done` is called as soon as the message is stored, delivered or not, or with the
    * error that kept it from being stored.
    */
-  publishStored (packet: PublishPacket, client: object, done: (error: Error | null) => void): void {
+  publishStored (packet: PublishPacket, client: object | null, done: (error: Error | null) => void): void {
     const counter = (this.broker as unknown as { counter: number }).counter += 1
     let settled = false
     const settle = (error?: Error | null): void => {

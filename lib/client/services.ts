@@ -15,6 +15,13 @@ export interface Traffic {
   outBytes: number
 }
 
+export function addTraffic (totals: Traffic, more: Traffic): void {
+  totals.inMessages += more.inMessages
+  totals.inBytes += more.inBytes
+  totals.outMessages += more.outMessages
+  totals.outBytes += more.outBytes
+}
+
 /** Counts since the gateway began; plain fields that connections add to. */
 export class Counters {
   slowConsumers = 0

@@ -10,9 +10,6 @@ import { Settlement } from './settlement.ts'
 import { Supply } from './supply.ts'
 import type { Verdict } from './verdict.ts'
 
-// So many messages in hand that no free member wants are set aside, lest they hold those that one does.
-const maxStuck = 1000
-
 /** The members of a durable group on this node, and the messages that they have in hand. */
 export class Group {
   /** Its id in Aedes' persistence. */
@@ -123,10 +120,8 @@ export class Group {
     return this.roster.capacity(this.services.limits.maxAckPending) - this.again.length - this.fresh.length
   }
 
-  canTake (subject: string): 'now' | 'later' | 'never' {
-    const members = this.roster.membersFor(subject)
-    if (members.length === 0) return 'never'
-    return members.some((member) => member.capacity(this.services.limits.maxAckPending) > 0) ? 'now' : 'later'
+  plan (): (subject: string) => 'now' | 'later' | 'never' {
+    return this.roster.plan(this.services.limits.maxAckPending)
   }
 
   takeWaiting (): Held[] {
@@ -148,7 +143,8 @@ export class Group {
     this.again.offer((held) => this.offer(held), () => this.isOpen)
     this.fresh.offer((held) => this.offer(held), () => this.isOpen)
     this.dealer.askWhetherRead(this.read)
-    if (this.isOpen && this.fresh.length >= maxStuck) this.supply.setAside(this.fresh.take())
+    // What no free member wants must not hold back what one does.
+    if (this.isOpen && this.room <= 0) this.supply.setAside(this.takeWaiting())
     this.supply.refill()
   }
 
@@ -247,7 +243,7 @@ export class Group {
     held.member = null
     member.pending.delete(held)
     if (member.pending.size === 0) this.roster.leaving.delete(member)
-    this.supply.relieved()
+    this.supply.relieved(member.pending.size)
   }
 
   private bury (held: Held): void {

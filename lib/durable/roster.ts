@@ -46,6 +46,20 @@ export class Roster {
     return found
   }
 
+  /** Tells of one message after the other whether a member here wants it, and could take it besides those before. */
+  plan (maxAckPending: number): (subject: string) => 'now' | 'later' | 'never' {
+    const left = new Map<Member, number>()
+    return (subject) => {
+      const members = this.membersFor(subject)
+      for (const member of members) {
+        const capacity = left.get(member) ?? member.capacity(maxAckPending)
+        left.set(member, capacity - 1)
+        if (capacity > 0) return 'now'
+      }
+      return members.length === 0 ? 'never' : 'later'
+    }
+  }
+
   /** Messages that all together could take now. */
   capacity (maxAckPending: number): number {
     let capacity = 0

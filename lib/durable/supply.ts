@@ -13,6 +13,8 @@ const firstSize = 64 * 1024
 // How long to wait before a failed call is tried again, and between looks without a reason, in milliseconds.
 const retryAfter = 250
 const pollInterval = 2000
+// Acknowledgements between two looks at what was set aside.
+const reliefsPerScan = 50
 // Topics and subjects of them kept.
 const maxSubjects = 10_000
 
@@ -21,8 +23,8 @@ export interface Demand {
   readonly memberCount: number
   /** How many more messages the members could take; below 1 when none. */
   readonly room: number
-  /** Whether a member here wants messages of a subject, and can take one now. */
-  canTake (subject: string): 'now' | 'later' | 'never'
+  /** Tells of one message after the other whether a member here wants it, and could take it besides those before. */
+  plan (): (subject: string) => 'now' | 'later' | 'never'
   /** A message has come from the store; in the order in which members are to have them. */
   take (id: string, message: Message, topic: string, deliveries: number): void
   /** Takes out what waits for a delivery. */
@@ -51,6 +53,7 @@ export class Supply {
   private isWoken = false
   private mayHaveParked = false
   private hasStuckParked = false
+  private reliefs = 0
   private nextScan = 0
   private nextPoll = 0
   private averageSize = firstSize
@@ -88,9 +91,9 @@ export class Supply {
     this.refill()
   }
 
-  /** A member has acknowledged: what was set aside for it may come back. */
-  relieved (): void {
-    if (this.hasStuckParked) this.mayHaveParked = true
+  /** A member has acknowledged: what was set aside for it may come back, many at a time. */
+  relieved (pending: number): void {
+    if (this.hasStuckParked && (pending === 0 || ++this.reliefs % reliefsPerScan === 0)) this.mayHaveParked = true
   }
 
   stray (held: Held): void {
@@ -244,6 +247,8 @@ export class Supply {
     this.hasStuckParked = false
     let from: string | null = null
     let pages = 0
+    let found = 0
+    const plan = this.demand.plan()
     try {
       do {
         const page = await this.store.parked(this.group, from, maxClaim)
@@ -251,10 +256,11 @@ export class Supply {
         pages++
         const ids: string[] = []
         for (const { id, topic } of page.parked) {
-          const when = this.demand.canTake(this.subjectOf(topic))
-          if (when === 'now' && ids.length < this.demand.room) ids.push(id)
-          else if (when !== 'never') this.hasStuckParked = true
+          const when = plan(this.subjectOf(topic))
+          if (when === 'now') ids.push(id)
+          else if (when === 'later') this.hasStuckParked = true
         }
+        found += ids.length
         if (ids.length > 0) this.receive(await this.store.unpark(this.group, ids))
       } while (from !== null && this.demand.room > 0 && !this.isStopped)
     } catch (error) {
@@ -263,7 +269,7 @@ export class Supply {
     }
     if (from !== null) this.hasStuckParked = true
     // A long list that is for others is not read again at every event.
-    if (pages > 2) this.nextScan = Date.now() + pollInterval
+    if (pages > 2 && found === 0) this.nextScan = Date.now() + pollInterval
   }
 
   /** Without members here, what waits is for other nodes. Delivered ones go to the very front. */

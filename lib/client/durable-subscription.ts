@@ -24,8 +24,13 @@ export class DurableSubscription extends Subscription implements Recipient {
   override deliver (message: Message, producer: Producer | null): boolean {
     if (message.qos === 0) return super.deliver(message, producer)
     if (this.closed) return false
-    this.membership.wake()
+    this.wake()
     return true
+  }
+
+  // hot: once per live message with a QoS above 0
+  wake (): void {
+    this.membership.wake()
   }
 
   take (message: Message): boolean {

@@ -81,7 +81,14 @@ export class PublishOrder {
     const place = new Place(this.broker.counter + 1, stored, this.finish, done)
     this.places.push(place)
     run.call(this.broker, packet, client, place.finished)
-    if (this.broker.counter < place.counter) this.leave(place)
+    if (this.broker.counter < place.counter) this.retract(place)
+  }
+
+  /** Aedes refused the packet before it counted it: the next one gets the number. */
+  private retract (place: Place): void {
+    if (this.places.at(-1) === place) this.places.pop()
+    this.toEnqueue = Math.min(this.toEnqueue, this.places.length)
+    this.leave(place)
   }
 
   /** A QoS 0 packet is stored when it is emitted. */

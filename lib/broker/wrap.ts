@@ -44,9 +44,12 @@ export function wrapHook<T extends object, K extends keyof T> (target: T, name: 
     get hook () { return hook },
     undo: () => {
       if (Object.getOwnPropertyDescriptor(target, name)?.get !== get) return
+      if (descriptor !== undefined) {
+        Object.defineProperty(target, name, { ...descriptor, value: hook })
+        return
+      }
       delete target[name]
-      if (descriptor !== undefined) Object.defineProperty(target, name, { ...descriptor, value: hook })
-      else if (target[name] !== hook) target[name] = hook
+      if (target[name] !== hook) target[name] = hook
     }
   }
 }

@@ -141,7 +141,7 @@ function guardPreConnect (hook: HostHooks['preConnect'], reports: WrapReports, a
 /** Whether a persistence has stored when its method returns: that of aedes-persistence, in memory. */
 function isSynchronous (persistence: Persistence): boolean {
   const { asyncPersistence = persistence } = persistence as { asyncPersistence?: object }
-  return asyncPersistence.constructor.name === 'MemoryPersistence'
+  return asyncPersistence.constructor.name === 'MemoryPersistence' && !Object.hasOwn(persistence, 'outgoingEnqueueCombi')
 }
 
 function storeOf (persistence: Persistence, deadline: number): EnqueueStore {

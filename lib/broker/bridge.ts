@@ -101,8 +101,6 @@ export class Bridge {
       this.link.show(packet, client, done)
       return
     }
-    packet.brokerId = this.link.laneId
-    packet.brokerCounter = this.link.nextLaneCounter()
     this.link.broker.publish(packet, client, done)
   }
 

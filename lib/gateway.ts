@@ -5,6 +5,7 @@ import { Bridge } from './broker/bridge.ts'
 import { asHost, type Broker } from './broker/host.ts'
 import { Inlet } from './broker/inlet.ts'
 import { HostLink } from './broker/link.ts'
+import { type StoreConnection, storeConnection } from './broker/store-connection.ts'
 import { Client, type ClientStream } from './client/client.ts'
 import { Flusher } from './client/flusher.ts'
 import { addTraffic, Counters, type Services, type Traffic } from './client/services.ts'
@@ -44,6 +45,7 @@ export class Gateway {
   /** Connections by their `client_id`. */
   readonly clients = new Map<number, Client>()
   private readonly services: Services
+  private readonly redis: StoreConnection | null
   private readonly inlet: Inlet
   private readonly inbound: Inbound
   private listener: Listener | null = null
@@ -61,7 +63,9 @@ export class Gateway {
    */
   constructor (broker: Broker, options: GatewayOptions = {}) {
     const resolved = resolveOptions(options)
-    const link = new HostLink(asHost(broker))
+    const host = asHost(broker)
+    this.redis = resolved.redis === null ? null : storeConnection(resolved.redis)
+    const link = new HostLink(host, { confirm: resolved.confirm, redis: this.redis })
     const bridge = new Bridge(link)
     this.inlet = new Inlet(link, (packet, natsBorn) => { this.inbound.receive(packet, natsBorn) })
     const router = new Router(this.inlet)
@@ -262,6 +266,8 @@ export class Gateway {
     link.broker.removeListener('closed', this.brokerClosed)
     this.inlet.close()
     link.close()
+    await link.settled()
+    this.redis?.close()
   }
 }
 

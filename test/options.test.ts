@@ -3,6 +3,12 @@ import t from 'tap'
 import { errorTable, NatsError, type ErrorCode } from '../lib/errors.ts'
 import { type GatewayOptions, optionTable, parseAddress, resolveOptions } from '../lib/options.ts'
 
+/** As scripts/readme.js writes it. */
+function shown (value: unknown): string {
+  if (value instanceof Object) return `{ ${Object.entries(value).map(([key, each]) => `'${key}': '${each}'`).join(', ')} }`
+  return typeof value === 'string' ? `'${value}'` : String(value)
+}
+
 t.test('every option has a default that it allows', async (t) => {
   const options = resolveOptions({})
   for (const [name, row] of Object.entries(optionTable)) {
@@ -26,7 +32,22 @@ t.test('a wrong value names the option, the value and what is allowed', async (t
     ['clientAdvertise', 'a b', /'host:port'/],
     ['logger', {}, /option 'logger' is an object: allowed is an object with pino's methods/],
     ['logger', null, /option 'logger' is null/],
-    ['pingInterval', Infinity, /Infinity/]
+    ['pingInterval', Infinity, /Infinity/],
+    ['durable', true, /option 'durable' is true: allowed is false, or an object of subject patterns with 'reply' or 'pong' each/],
+    ['durable', { 'a.*': 'ack' }, /option 'durable' is an object/],
+    ['durable', { 'a..b': 'reply' }, /patterns/],
+    ['durable', { 'a.>.b': 'reply' }, /patterns/],
+    ['durable', ['a'], /patterns/],
+    ['deadLetter', 'a.*', /option 'deadLetter' is "a\.\*": allowed is a subject without wildcards/],
+    ['maxAckPending', 0, /from 1/],
+    ['expiry', 10, /from 1000/],
+    ['redis', 'redis://host', /option 'redis' is "redis:\/\/host": allowed is null, or an object with either 'connection'/],
+    ['redis', {}, /'connection'/],
+    ['redis', { url: 'http://host' }, /'url'/],
+    ['redis', { url: 'redis://host', prot: 1 }, /'url'/],
+    ['redis', { url: 'redis://host', packetTTL: 5 }, /'packetTTL'/],
+    ['redis', { url: 'redis://host', connection: { duplicate () {} } }, /either/],
+    ['redis', { connection: {} }, /'connection'/]
   ]
   for (const [name, value, message] of wrong) t.throws(() => resolveOptions({ [name]: value }), { code: 'NATS_ERR_OPTION', message }, `${name} ${String(value)}`)
   t.throws(() => resolveOptions({ prot: 1 } as GatewayOptions), { code: 'NATS_ERR_OPTION_UNKNOWN', message: /unknown option 'prot': known are host, port/ })
@@ -67,7 +88,7 @@ t.test('the errors are those of the table', async (t) => {
 t.test('the README has a row for every option, with its default, and for every error code', async (t) => {
   const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
   for (const [name, row] of Object.entries(optionTable)) {
-    const value = typeof row.default === 'string' ? `'${row.default}'` : String(row.default)
+    const value = shown(row.default)
     t.ok(readme.includes(`| \`${name}\` | \`${value}\` |`), `option ${name} with default ${value}`)
   }
   for (const code of Object.keys(errorTable)) t.ok(readme.includes(`| \`${code}\` |`), code)

@@ -1,4 +1,5 @@
 import net, { type AddressInfo } from 'node:net'
+import { isDeepStrictEqual } from 'node:util'
 import type { Aedes } from 'aedes'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { NatsError } from '../errors.ts'
@@ -98,7 +99,7 @@ function reload (gateway: Gateway, before: Settings, next: Settings, log: Server
   for (const name of Object.keys(table)) {
     const value = (next.gateway as Record<string, unknown>)[name] ?? table[name]?.default
     if (table[name]?.live) wanted[name] = value
-    else if (value !== ((before.gateway as Record<string, unknown>)[name] ?? table[name]?.default)) fixed.push(table[name]?.key ?? name)
+    else if (!isDeepStrictEqual(value, (before.gateway as Record<string, unknown>)[name] ?? table[name]?.default)) fixed.push(table[name]?.key ?? name)
   }
   gateway.update(wanted as GatewayOptions)
   log.levels.debug = next.debug

@@ -53,15 +53,34 @@ t.test('every option of the gateway that has a key is read from it', async (t) =
     ping_max: ['3', 3],
     write_deadline: ['500ms', 500],
     lame_duck_duration: ['"30s"', 30_000],
-    lame_duck_grace_period: ['"0.5s"', 500]
+    lame_duck_grace_period: ['"0.5s"', 500],
+    'durable.max_ack_pending': ['14', 14],
+    'durable.ack_wait': ['"15s"', 15_000],
+    'durable.max_deliver': ['16', 16],
+    'durable.dead_letter': ['dead.letters', 'dead.letters'],
+    'durable.max_durables': ['17', 17],
+    'durable.max_depth': ['18', 18],
+    'durable.expiry': ['"19h"', 68_400_000]
   }
   for (const [name, { key }] of Object.entries(optionTable) as [string, { key?: string }][]) {
     if (key === undefined) continue
     t.ok(rows[key], `there is a row for ${key}`)
     const [text, value] = rows[key] ?? ['', '']
-    t.strictSame(read(t, `${key}: ${text}`).gateway, { [name]: value }, key)
-    t.strictSame(read(t, `${key.toUpperCase()} ${text}`).gateway, { [name]: value }, 'keys have no case')
+    const [block, inner] = key.split('.')
+    const write = (written: string): string => inner === undefined ? written : `${block} { ${written} }`
+    t.strictSame(read(t, write(`${inner ?? key}: ${text}`)).gateway, { [name]: value }, key)
+    t.strictSame(read(t, write(`${(inner ?? key).toUpperCase()} ${text}`)).gateway, { [name]: value }, 'keys have no case')
   }
+})
+
+t.test('durable groups', async (t) => {
+  t.strictSame(read(t, 'durable: false').gateway, { durable: false })
+  t.strictSame(read(t, 'durable { confirm: false, groups { "jobs.>": reply, "seen.*": "pong" } }').gateway, { confirm: false, durable: { 'jobs.>': 'reply', 'seen.*': 'pong' } })
+  t.strictSame(problems(t, 'durable: true\n'), ['nats.conf:1: durable is true: allowed is false, or a block in braces'])
+  t.match(problems(t, 'durable {\nack_wait: 30\nmax_deliver: -1\ngroups { "a.*": ack }\nack: 1 }'), [
+    /^nats\.conf:2: durable\.ack_wait|ack_wait is 30: allowed is a duration in quotes/, /max_deliver is -1: allowed is a whole number from 0/,
+    /groups is a block: allowed is false, or an object of subject patterns/, /unknown key 'ack': known are max_ack_pending/
+  ])
 })
 
 t.test('keys have the other names of nats-server', async (t) => {
@@ -128,7 +147,7 @@ t.test('keys of nats-server that are not obeyed are named in one warning', async
 })
 
 t.test('a key that nobody knows is an error, unless a variable refers to it', async (t) => {
-  t.match(problems(t, 'port: 1\nprot: 2'), [/^nats\.conf:2: unknown key 'prot': known are host, port, server_name, .*, listen, http, .*, logfile$/])
+  t.match(problems(t, 'port: 1\nprot: 2'), [/^nats\.conf:2: unknown key 'prot': known are host, port, server_name, .*, listen, durable, http, .*, logfile$/])
   t.strictSame(problems(t, 'mqtt {\nport: 1\nporto: 2 }'), ["nats.conf:3: unknown key 'porto': known are listen, host, port"])
   t.strictSame(read(t, 'MINE: 1\nport: $MINE').gateway, { port: 1 })
   t.strictSame(read(t, 'mqtt { P: 7, port: $P }').mqtt, { host: null, port: 7 })

@@ -15,6 +15,7 @@ export const errorTable = {
   NATS_ERR_CLOSED: { text: 'the gateway is closed', fatal: true },
   NATS_ERR_CONFIG: { text: '%s', fatal: true },
   NATS_ERR_LISTEN: { text: 'cannot listen on %s: %s', fatal: true },
+  NATS_ERR_MAX_DURABLES: { text: 'more than %s durable groups', wire: 'maximum durable groups exceeded', fatal: false },
   NATS_ERR_OPTION: { text: "option '%s' is %s: allowed is %s", fatal: true },
   NATS_ERR_OPTION_UNKNOWN: { text: "unknown option '%s': known are %s", fatal: true },
   NATS_ERR_REDIS: { text: 'cannot reach Redis at %s: %s', fatal: true },

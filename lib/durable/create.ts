@@ -3,7 +3,16 @@ import type { HostLink } from '../broker/link.ts'
 import type { ResolvedOptions } from '../options.ts'
 import { bury } from './dead-letter.ts'
 import { Durables } from './durables.ts'
-import { FakeStore } from '../../test/durable/fake-store.ts'
+import type { DurableStore } from './store.ts'
+import { persistenceOf } from '../broker/persistence.ts'
+import { RedisStore } from './redis-store.ts'
+
+function storeFor (link: HostLink, options: ResolvedOptions): DurableStore {
+  const { redis, logger: log, maxDurables, maxDepth, expiry } = options
+  const persistence = persistenceOf(link.broker)
+  if (redis === null) throw new Error('not yet')
+  return new RedisStore({ redis, persistence, log, options: { maxDurables, maxDepth, expiry } })
+}
 
 /**
  * The durable groups of a gateway; null when no queue group is to be durable.
@@ -14,7 +23,7 @@ export function createDurables (link: HostLink, bridge: Bridge, options: Resolve
   if (options.durable === false) return null
   const log = options.logger
   return new Durables({
-    store: new FakeStore(),
+    store: storeFor(link, options),
     bridge,
     log,
     limits: options,

@@ -161,7 +161,8 @@ export class Supply {
     this.isWoken = false
     try {
       const claimed = await this.store.claim(this.group, count)
-      if (claimed.length === count) this.isWoken = true
+      // Large ones come in several claims.
+      if (claimed.length > 0) this.isWoken = true
       this.receive(claimed)
     } catch (error) {
       this.isWoken = true

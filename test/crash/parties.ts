@@ -150,9 +150,9 @@ let publishers = 0
 export class Publisher {
   isDone = false
 
-  constructor (t: Teardown, ledger: Ledger, options: { ports: readonly number[], from?: number, to: number, topics: readonly string[], window?: number, size?: number }) {
+  constructor (t: Teardown, ledger: Ledger, options: { ports: readonly number[], from?: number, to: number, topics: readonly string[], window?: number, size?: number, pace?: number }) {
     const name = String(publishers++)
-    const party = new Party(t, 'publisher.js', { from: 0, window: 100, size: 32, ...options }, ledger, ([verb, ...numbers]) => {
+    const party = new Party(t, 'publisher.js', { from: 0, window: 100, size: 32, pace: 0, ...options }, ledger, ([verb, ...numbers]) => {
       if (verb === 'p') ledger.sent(name, Number(numbers[0]))
       else for (const n of numbers) ledger.accept(Number(n))
     })

@@ -34,6 +34,10 @@ const topics = ['sensors/a', 'sensors/b', 'sensors/c/d']
 // Nothing reported for so long, in seconds, is the end of a run. Longer than `ackWait` and all leases.
 const patience = 40
 
+// A handler that works 5 ms is slower than this publisher (messages a second), so both go on together.
+const work = 5
+const pace = 300
+
 /** Random numbers from 0 to below 1 that a seed repeats (mulberry32). */
 function randomFrom (seed: number): () => number {
   let state = seed
@@ -52,6 +56,10 @@ function moments (ledger: Ledger, { messages, kills, seed }: Dose, of: 'both' | 
   return counts.map((count, i) => of === 'both' && i % 2 === 0
     ? () => ledger.published >= count
     : () => ledger.counts.delivered >= count)
+}
+
+function times (count: number): string {
+  return count === 1 ? 'once' : `${count} times`
 }
 
 interface Run extends Dose {
@@ -103,7 +111,7 @@ async function killBroker (t: Teardown, dose: Dose, kind: Kind, fixed: boolean):
     killed++
     await node.start()
   }
-  return judge(run, await settle(run, [publisher]), [`broker killed ${killed} times`])
+  return judge(run, await settle(run, [publisher]), [`broker killed ${times(killed)}`])
 }
 
 /** 2: the subscriber process is killed in the middle of its work, and another one is started. */
@@ -111,9 +119,9 @@ async function killSubscriber (t: Teardown, dose: Dose, kind: Kind): Promise<Out
   const run = await begin(t, dose)
   const { ledger } = run
   const node = await startNode(t, run)
-  const options = { kind: kindFor(run, kind), nodes: [node], work: 5 } as const
+  const options = { kind: kindFor(run, kind), nodes: [node], work } as const
   let subscriber = await Subscriber.start(t, ledger, options)
-  const publisher = new Publisher(t, ledger, { ports: [node.mqttPort], to: run.messages, topics })
+  const publisher = new Publisher(t, ledger, { ports: [node.mqttPort], to: run.messages, topics, pace })
   let killed = 0
   for (const moment of moments(ledger, run, 'delivered')) {
     if (!await ledger.until(moment, patience)) break
@@ -121,7 +129,7 @@ async function killSubscriber (t: Teardown, dose: Dose, kind: Kind): Promise<Out
     killed++
     subscriber = await Subscriber.start(t, ledger, options)
   }
-  const notes = [`subscriber killed ${killed} times`]
+  const notes = [`subscriber killed ${times(killed)}`]
   if (kind !== 'durable') return judge(run, await settle(run, [publisher]), notes)
   return await settleByPong(run, publisher, notes)
 }
@@ -142,8 +150,8 @@ async function killRedis (t: Teardown, dose: Dose): Promise<Outcome> {
   const run = await begin(t, dose, 'always')
   const { ledger } = run
   const node = await startNode(t, run)
-  await Subscriber.start(t, ledger, { kind: kindFor(run, 'acked'), nodes: [node], work: 5 })
-  const publisher = new Publisher(t, ledger, { ports: [node.mqttPort], to: run.messages, topics })
+  await Subscriber.start(t, ledger, { kind: kindFor(run, 'acked'), nodes: [node], work })
+  const publisher = new Publisher(t, ledger, { ports: [node.mqttPort], to: run.messages, topics, pace })
   let killed = 0
   for (const moment of moments(ledger, run)) {
     if (!await ledger.until(moment, patience)) break
@@ -151,7 +159,7 @@ async function killRedis (t: Teardown, dose: Dose): Promise<Outcome> {
     killed++
     await run.redis.start()
   }
-  return judge(run, await settle(run, [publisher]), [`Redis killed ${killed} times`])
+  return judge(run, await settle(run, [publisher]), [`Redis killed ${times(killed)}`])
 }
 
 /** 2, with two nodes: the one that the members are on is killed, they move to the other. */
@@ -160,9 +168,9 @@ async function killNode (t: Teardown, dose: Dose): Promise<Outcome> {
   const { ledger } = run
   const nodes = [await startNode(t, run, { id: 'one' }), await startNode(t, run, { id: 'two' })]
   for (const name of ['first', 'second']) {
-    await Subscriber.start(t, ledger, { name, kind: kindFor(run, 'acked'), nodes, queue: run.peer === 'aedes' ? name : 'billing', work: 5 })
+    await Subscriber.start(t, ledger, { name, kind: kindFor(run, 'acked'), nodes, queue: run.peer === 'aedes' ? name : 'billing', work })
   }
-  const publisher = new Publisher(t, ledger, { ports: nodes.map(({ mqttPort }) => mqttPort).reverse(), to: run.messages, topics })
+  const publisher = new Publisher(t, ledger, { ports: nodes.map(({ mqttPort }) => mqttPort).reverse(), to: run.messages, topics, pace })
   let killed = 0
   for (const moment of moments(ledger, run, 'delivered')) {
     if (!await ledger.until(moment, patience)) break
@@ -170,7 +178,7 @@ async function killNode (t: Teardown, dose: Dose): Promise<Outcome> {
     await node.kill()
     await node.start()
   }
-  return judge(run, await settle(run, [publisher]), [`nodes killed ${killed} times`])
+  return judge(run, await settle(run, [publisher]), [`nodes killed ${times(killed)}`])
 }
 
 // What a backlog may cost, for any number of messages up to 100,000.

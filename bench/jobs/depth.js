@@ -1,0 +1,1 @@
+export async function depth () { throw new Error('not yet') }

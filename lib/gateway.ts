@@ -5,9 +5,12 @@ import { Bridge } from './broker/bridge.ts'
 import { asHost, type Broker } from './broker/host.ts'
 import { Inlet } from './broker/inlet.ts'
 import { HostLink } from './broker/link.ts'
+import { type StoreConnection, storeConnection } from './broker/store-connection.ts'
 import { Client, type ClientStream } from './client/client.ts'
 import { Flusher } from './client/flusher.ts'
-import { Counters, type Services, type Traffic } from './client/services.ts'
+import { addTraffic, Counters, type Services, type Traffic } from './client/services.ts'
+import { createDurables } from './durable/create.ts'
+import type { Durables } from './durable/durables.ts'
 import { NatsError } from './errors.ts'
 import { type GatewayOptions, optionTable, type OptionRow, parseAddress, type ResolvedOptions, resolveOptions } from './options.ts'
 import { Inbound } from './routing/inbound.ts'
@@ -15,6 +18,7 @@ import { Router } from './routing/router.ts'
 import { type Listener, listenTcp } from './transport/tcp.ts'
 import type { Info } from './wire/info.ts'
 import { serverVersion } from './wire/limits.ts'
+import { messageOf } from './wire/message.ts'
 
 // The way of a message, one direction in, one direction out:
 //
@@ -25,6 +29,13 @@ import { serverVersion } from './wire/limits.ts'
 // nats-server closes at most one connection a second in lame duck mode when there are few (server/server.go lameDuckMode).
 const slowestFarewell = 1000
 
+/** Whether a gateway does its work. */
+export interface Health {
+  readonly ok: boolean
+  /** What is wrong, in words. */
+  readonly problems: readonly string[]
+}
+
 /** A NATS listener on an Aedes broker. */
 export class Gateway {
   /** As INFO states it. */
@@ -34,6 +45,7 @@ export class Gateway {
   /** Connections by their `client_id`. */
   readonly clients = new Map<number, Client>()
   private readonly services: Services
+  private readonly redis: StoreConnection | null
   private readonly inlet: Inlet
   private readonly inbound: Inbound
   private listener: Listener | null = null
@@ -51,7 +63,9 @@ export class Gateway {
    */
   constructor (broker: Broker, options: GatewayOptions = {}) {
     const resolved = resolveOptions(options)
-    const link = new HostLink(asHost(broker))
+    const host = asHost(broker)
+    this.redis = resolved.redis === null ? null : storeConnection(resolved.redis)
+    const link = new HostLink(host, { confirm: resolved.confirm, redis: this.redis })
     const bridge = new Bridge(link)
     this.inlet = new Inlet(link, (packet, natsBorn) => { this.inbound.receive(packet, natsBorn) })
     const router = new Router(this.inlet)
@@ -63,6 +77,7 @@ export class Gateway {
       bridge,
       router,
       policy: new HostHookPolicy(link),
+      durables: createDurables(link, bridge, resolved, (subject) => { this.answer(subject) }),
       flusher: new Flusher(),
       counters: this.counters,
       closed: (client) => { this.forget(client) }
@@ -97,6 +112,7 @@ export class Gateway {
   async listen (): Promise<void> {
     if (this.isClosed) throw new NatsError('NATS_ERR_CLOSED')
     const { host, port } = this.options
+    await this.services.durables?.open()
     const listener = await listenTcp(host, port, (socket) => { this.accept(socket) })
     if (this.isClosed) {
       listener.stop()
@@ -104,6 +120,29 @@ export class Gateway {
     }
     this.listener = listener
     this.services.log.info({}, `Listening for client connections on ${host}:${listener.port}`)
+  }
+
+  /**
+   * The durable groups of the cluster.
+   *
+   * @throws {NatsError} NATS_ERR_NO_DURABLES when the option `durable` is false
+   */
+  get durables (): Durables {
+    const { durables } = this.services
+    if (durables === null) throw new NatsError('NATS_ERR_NO_DURABLES')
+    return durables
+  }
+
+  /** What keeps the gateway from doing its work. */
+  health (): Health {
+    const problem = this.services.durables?.problem ?? null
+    return { ok: problem === null, problems: problem === null ? [] : [`durable subscriptions: ${problem}`] }
+  }
+
+  /** An empty message for whoever asked for an answer to an acknowledgement. */
+  private answer (subject: string): void {
+    this.services.router.route(subject).deliver(messageOf(subject, '', ''), null)
+    this.services.flusher.flush()
   }
 
   /** Serves a connection; `request` is the HTTP request that it began with, if one did. */
@@ -146,13 +185,13 @@ export class Gateway {
   /** The traffic of all connections, past and present. */
   totals (): Traffic {
     const totals = { ...this.past }
-    for (const client of this.clients.values()) add(totals, client)
+    for (const client of this.clients.values()) addTraffic(totals, client)
     return totals
   }
 
   private forget (client: Client): void {
     this.clients.delete(client.cid)
-    add(this.past, client)
+    addTraffic(this.past, client)
     if (this.clients.size > 0) return
     const { empty } = this
     this.empty = []
@@ -222,18 +261,14 @@ export class Gateway {
     this.isClosed = true
     this.stopListening()
     for (const client of [...this.clients.values()]) client.close()
-    const { link } = this.services
+    const { durables, link } = this.services
+    await durables?.close()
     link.broker.removeListener('closed', this.brokerClosed)
     this.inlet.close()
     link.close()
+    await link.settled()
+    this.redis?.close()
   }
-}
-
-function add (totals: Traffic, more: Traffic): void {
-  totals.inMessages += more.inMessages
-  totals.inBytes += more.inBytes
-  totals.outMessages += more.outMessages
-  totals.outBytes += more.outBytes
 }
 
 function base32 (bytes: Buffer): string {

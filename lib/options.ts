@@ -1,3 +1,4 @@
+import type { Cluster, Redis } from 'ioredis'
 import { NatsError } from './errors.ts'
 
 /** The part of pino's interface that the gateway writes to. */
@@ -9,6 +10,22 @@ export interface Logger {
   error (details: object, text: string): void
   /** Asked for 'trace' when a connection begins; one without it is not traced. */
   isLevelEnabled? (level: string): boolean
+}
+
+/** How the members of a durable group acknowledge: by a reply to each message, or by the PONG of their client library. */
+export type AckKind = 'reply' | 'pong'
+
+/** Queue group names that make a subscription durable, as subject patterns (`*`, `>`); the first that matches counts. */
+export type DurablePatterns = Readonly<Record<string, AckKind>>
+
+/** The Redis of a host whose persistence is aedes-persistence-redis: one of `connection` and `url`. */
+export interface RedisOption {
+  /** Of ioredis; the host closes it. */
+  connection?: Redis | Cluster
+  /** `redis://[user:password@]host:port[/db]`, for a connection of the gateway's own. */
+  url?: string
+  /** What the host gave to aedes-persistence-redis as `packetTTL`: seconds that a stored packet lives, 0 for ever. */
+  packetTTL?: (packet: object) => number
 }
 
 /** The options of a gateway; every one may be left out. Sizes are bytes, times milliseconds. */
@@ -30,6 +47,16 @@ export interface GatewayOptions {
   writeDeadline?: number
   lameDuckDuration?: number
   lameDuckGracePeriod?: number
+  durable?: DurablePatterns | false
+  maxAckPending?: number
+  ackWait?: number
+  maxDeliver?: number
+  deadLetter?: string
+  maxDurables?: number
+  maxDepth?: number
+  expiry?: number
+  confirm?: boolean
+  redis?: RedisOption | null
   logger?: Logger | false
 }
 
@@ -53,6 +80,31 @@ const name: Check = { allowed: 'a string of printable characters', test: (value)
 const address: Check = {
   allowed: "'' or 'host:port', 'host' or '[address]:port'",
   test: (value) => typeof value === 'string' && (value === '' || parseAddress(value) !== null)
+}
+
+const durable: Check = {
+  allowed: "false, or an object of subject patterns with 'reply' or 'pong' each",
+  test: (value) => value === false || (isPlainObject(value) && Object.entries(value).every(([pattern, kind]) =>
+    /^[^\s.>]+(?:\.[^\s.>]+)*(?:\.>)?$/.test(pattern) && (kind === 'reply' || kind === 'pong')))
+}
+const subject: Check = {
+  allowed: 'a subject without wildcards',
+  test: (value) => typeof value === 'string' && /^[\w-]+(?:\.[\w-]+)*$/.test(value)
+}
+const redis: Check = {
+  allowed: "null, or an object with either 'connection' (of ioredis) or 'url' (redis://host:port), and 'packetTTL' if the persistence has one",
+  test: (value) => value === null || (isPlainObject(value) && isRedisOption(value))
+}
+
+function isPlainObject (value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isRedisOption ({ connection, url, packetTTL, ...others }: Record<string, unknown>): boolean {
+  const hasConnection = typeof (connection as { duplicate?: unknown } | undefined)?.duplicate === 'function'
+  const hasUrl = typeof url === 'string' && /^rediss?:\/\/\S+$/.test(url)
+  return Object.keys(others).length === 0 && hasConnection !== hasUrl &&
+    (connection === undefined || url === undefined) && (packetTTL === undefined || typeof packetTTL === 'function')
 }
 
 const logMethods = ['trace', 'debug', 'info', 'warn', 'error'] as const
@@ -96,6 +148,16 @@ export const optionTable = {
   writeDeadline: { default: 10_000, check: integer(1, maxTime), key: 'write_deadline', live: true, doc: 'Longest time for a write to finish. A later one closes the connection as a slow consumer.' },
   lameDuckDuration: { default: 120_000, check: integer(1, maxTime), key: 'lame_duck_duration', live: true, doc: 'Time over which lame duck mode closes the connections, one by one.' },
   lameDuckGracePeriod: { default: 10_000, check: integer(0, maxTime), key: 'lame_duck_grace_period', live: true, doc: 'Time that lame duck mode waits before it closes the first connection.' },
+  durable: { default: { 'acked.*': 'reply', 'durable.*': 'pong' }, check: durable, doc: 'Queue groups that are durable, and how their members acknowledge. `false` for none.' },
+  maxAckPending: { default: 1000, check: integer(1, 1_000_000), key: 'durable.max_ack_pending', doc: 'Most messages that a member of a durable group has without acknowledging them.' },
+  ackWait: { default: 30_000, check: integer(1, maxTime), key: 'durable.ack_wait', doc: 'Time for an acknowledgement; then the message goes to the next member.' },
+  maxDeliver: { default: 0, check: integer(0, 1_000_000), key: 'durable.max_deliver', doc: 'Most deliveries of a message; then it goes to `deadLetter`. 0 is no limit.' },
+  deadLetter: { default: 'dead-letter', check: subject, key: 'durable.dead_letter', doc: 'Subject under which what was delivered too often is published, followed by queue group and subject.' },
+  maxDurables: { default: 1000, check: integer(1, 1_000_000), key: 'durable.max_durables', doc: 'Most durable groups; a subscription to one more is refused.' },
+  maxDepth: { default: 1_000_000, check: integer(1, 1_000_000_000), key: 'durable.max_depth', doc: 'Most messages of a durable group; the oldest are dropped for newer ones.' },
+  expiry: { default: 604_800_000, check: integer(1000, Number.MAX_SAFE_INTEGER), key: 'durable.expiry', doc: 'Time without a member after which a durable group is removed (and a filter of it, if no member asks for it).' },
+  confirm: { default: false, check: boolean, doc: 'Whether a QoS 1 publish of an MQTT client is stored before it is acknowledged. The stand-alone server sets it.' },
+  redis: { default: null, check: redis, doc: 'The Redis of the host, if its persistence is aedes-persistence-redis: an object with `connection` or `url`, and `packetTTL` if the persistence has one.' },
   logger: { default: false, check: logger, doc: "Logger with pino's interface; inside Fastify its own is the default. `false` is silent." }
 } as const satisfies Record<keyof GatewayOptions, OptionRow>
 

@@ -4,7 +4,8 @@ import { optionTable } from '../dist/options.js'
 import { errorTable } from '../dist/errors.js'
 
 const cell = (text) => text.replaceAll('|', '\\|').replaceAll('%s', '…')
-const literal = (value) => `\`${typeof value === 'string' ? `'${value}'` : value}\``
+const shown = (value) => typeof value === 'string' ? `'${value}'` : value instanceof Object ? `{ ${Object.entries(value).map(([key, each]) => `'${key}': '${each}'`).join(', ')} }` : value
+const literal = (value) => `\`${shown(value)}\``
 
 const options = [
   '| option | default | allowed | configuration key | meaning |',

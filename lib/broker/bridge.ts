@@ -42,6 +42,11 @@ export class Bridge {
     return topicFilterToFilter(topicFilter) ?? ''
   }
 
+  /** Whether a topic can match the filter at all. */
+  isTopicFilter (filter: string): boolean {
+    return filterToTopicFilter(filter, this.link.broker.maxTopicLevels) !== null
+  }
+
   /** Whether something wants to see every publish. */
   get isObserved (): boolean {
     return this.link.isObserved
@@ -96,13 +101,11 @@ export class Bridge {
       this.link.show(packet, client, done)
       return
     }
-    packet.brokerId = this.link.laneId
-    packet.brokerCounter = this.link.nextLaneCounter()
     this.link.broker.publish(packet, client, done)
   }
 
   /** Publishes with QoS 1 or 2, or retained; `done` is called once the message is stored, or cannot be. */
-  publishStored (packet: PublishPacket, client: object, done: (error: Error | null) => void): void {
+  publishStored (packet: PublishPacket, client: object | null, done: (error: Error | null) => void): void {
     this.link.publishStored(packet, client, done)
   }
 
@@ -113,6 +116,7 @@ export class Bridge {
     const reply = responseTopic === undefined ? '' : topicToSubject(responseTopic) ?? ''
     const message = messageOf(subject, isReservedReply(reply) ? '' : reply, textOf(packet.payload))
     message.origin = packet
+    message.qos = packet.qos
     return message
   }
 }

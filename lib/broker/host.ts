@@ -21,6 +21,12 @@ export interface PublishPacket {
   /** The client that published it; absent when the host itself did. */
   clientId?: string
   properties?: PacketProperties
+  /** MQTT 5: not for the client that published it. */
+  nl?: boolean
+  /** When it expires, in milliseconds since 1970; Aedes 2 sets it for packets that do. */
+  messageExpiry?: number
+  /** The number that an MQTT client gave it, for the acknowledgement; wills and packets of the host have none. */
+  messageId?: number | undefined
 }
 
 /** An MQTT-shaped CONNECT, for the host's `preConnect`. */
@@ -40,6 +46,8 @@ export interface HostSubscription {
   topic: string
   qos: number
   queue?: string
+  /** Whether that group is durable: messages wait for it while nobody is there. */
+  durable?: true
 }
 
 /** A client as Aedes keeps it, as far as the gateway looks at one. */
@@ -72,6 +80,17 @@ export interface MessageQueue {
   _matcher?: Qlobber
 }
 
+/** A subscription that Aedes stores a message for. */
+export interface StoredSubscription {
+  readonly clientId: string
+}
+
+/** As much of a persistence as is wrapped here. */
+export interface Persistence {
+  /** Appends a packet to the queue of the client of each subscription. */
+  outgoingEnqueueCombi (subscriptions: readonly StoredSubscription[], packet: PublishPacket): Promise<unknown>
+}
+
 /** The hooks of a broker. Any of them may be replaced by the host at any time. */
 export interface HostHooks {
   preConnect (client: object, packet: ConnectPacket, callback: (error: Error | null, success?: boolean) => void): void
@@ -94,6 +113,9 @@ export interface HostBroker extends HostHooks, EventEmitter {
   id: string
   closed: boolean
   mq: MessageQueue
+  persistence: Persistence
+  /** The number of the last packet made; the next one gets the next. */
+  counter: number
   maxTopicLevels: number
   clients: Record<string, HostClient>
   publish (packet: Partial<PublishPacket>, client: object | null, done: Done): void

@@ -15,10 +15,9 @@ export function isNatsBorn (packet: PublishPacket): boolean {
 }
 
 /**
- * The broker id under which QoS 0 messages from NATS enter the broker, with a counter of their own. Aedes drops a
- * packet whose counter is not above the last one that a subscriber saw from that broker (`dedupe` in lib/client.js),
- * and it counts a QoS 1 packet before it is stored: QoS 0 packets in the same count would overtake it and have it
- * thrown away.
+ * The broker id under which QoS 0 messages leave this broker, with a counter of their own. Aedes drops a packet whose
+ * counter is not above the last one that a subscriber saw from that broker (`dedupe` in lib/client.js), and it counts a
+ * QoS 1 packet before it is stored: QoS 0 packets in the same count would overtake it and have it thrown away.
  */
 export function laneId (brokerId: string): string {
   return `${brokerId}/nats`

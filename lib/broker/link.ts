@@ -1,8 +1,8 @@
 import { NatsError } from '../errors.ts'
 import { type Done, type HostBroker, type HostHooks, type MqListener, type PublishPacket, defaultHooks } from './host.ts'
 import { ForeignInterest } from './foreign.ts'
-import { counterStart, laneId } from './identity.ts'
-import { installWraps } from './wraps.ts'
+import { laneId } from './identity.ts'
+import { installWraps, type WrapOptions, type Wraps } from './wraps.ts'
 
 // A second gateway would take the packets of the first for its own.
 const taken = new WeakSet<HostBroker>()
@@ -25,15 +25,16 @@ export class HostLink {
   /** Null where the queue does not tell. */
   private readonly foreign: ForeignInterest | null
   private readonly own = new WeakSet<MqListener>()
-  private readonly undo: () => void
-  private laneCounter = counterStart()
-  private readonly stored = new Map<number, () => void>()
+  private readonly wraps: Wraps
   private registrations = 0
   private readonly pending = new Set<number>()
   private waiting: Waiting[] = []
 
-  /** @throws {NatsError} NATS_ERR_BROKER when the broker has a gateway */
-  constructor (broker: HostBroker) {
+  /**
+   * @param options `deadline` is 5,000 unless told
+   * @throws {NatsError} NATS_ERR_BROKER when the broker has a gateway
+   */
+  constructor (broker: HostBroker, { confirm = false, redis = null, deadline = 5000 }: Partial<WrapOptions> = {}) {
     if (taken.has(broker)) throw new NatsError('NATS_ERR_BROKER', 'the Aedes broker has a NATS gateway already: close it first')
     taken.add(broker)
     this.broker = broker
@@ -41,21 +42,25 @@ export class HostLink {
     this.shared = broker.mq.constructor.name !== 'MQEmitter'
     this.foreign = this.shared || typeof broker.mq._matcher?.visit !== 'function' ? null : new ForeignInterest(broker.mq._matcher)
     this.defaults = defaultHooks(broker)
-    this.undo = installWraps(broker, this.shared, {
+    this.wraps = installWraps(broker, this.shared, { confirm, redis, deadline }, {
       added: (topicFilter, listener) => {
         if (!this.own.has(listener)) this.foreign?.add(topicFilter, listener)
         return this.register()
       },
       removed: (topicFilter, listener) => { this.foreign?.remove(topicFilter, listener) },
       removedAll: (topicFilter) => { this.foreign?.removeAll(topicFilter) },
-      emitting: (packet) => { this.emitting(packet) },
       refused: () => {}
     })
   }
 
   close (): void {
-    this.undo()
+    this.wraps.undo()
     taken.delete(this.broker)
+  }
+
+  /** Resolves when Redis has answered all that it was asked to store; after `close`, nothing more comes. */
+  settled (): Promise<void> {
+    return this.wraps.settled()
   }
 
   // Whether the host left a hook as Aedes has it; it may set one at any time.
@@ -65,7 +70,7 @@ export class HostLink {
   }
 
   get publishesByDefault (): boolean {
-    return this.broker.authorizePublish === this.defaults.authorizePublish
+    return this.wraps.authorizePublish === this.defaults.authorizePublish
   }
 
   get subscribesByDefault (): boolean {
@@ -100,10 +105,6 @@ export class HostLink {
     this.broker.unsubscribe(topicFilter, listener, nothing)
   }
 
-  nextLaneCounter (): number {
-    return ++this.laneCounter
-  }
-
   // Registrations with a shared queue take effect when it says so, and mqemitter-redis says so too early for a
   // channel that it has asked for just before. It asks in order, so one is live when all before it are.
 
@@ -136,21 +137,17 @@ export class HostLink {
   }
 
   /**
-   * Publishes with a QoS above 0. `done` is called as soon as the message is stored, delivered or not, or with the
-   * error that kept it from being stored.
+   * Publishes with a QoS above 0, or retained. `done` is called as soon as the message is stored, delivered or not, or
+   * with the error that kept it from being stored.
    */
-  publishStored (packet: PublishPacket, client: object, done: (error: Error | null) => void): void {
-    const counter = (this.broker as unknown as { counter: number }).counter += 1
+  publishStored (packet: PublishPacket, client: object | null, done: (error: Error | null) => void): void {
     let settled = false
-    const settle = (error?: Error | null): void => {
+    const settle: Done = (error) => {
       if (settled) return
       settled = true
-      this.stored.delete(counter)
       done(error ?? null)
     }
-    this.stored.set(counter, settle)
-    packet.brokerId = this.broker.id
-    packet.brokerCounter = counter
+    this.wraps.order.expect(packet, settle)
     this.broker.publish(packet, client, settle)
   }
 
@@ -158,11 +155,6 @@ export class HostLink {
   show (packet: PublishPacket, client: object, done: Done): void {
     this.broker.published(packet, client, done)
     this.broker.emit('publish', packet, client)
-  }
-
-  private emitting (packet: PublishPacket): void {
-    if (this.stored.size === 0 || packet.brokerId !== this.broker.id) return
-    this.stored.get(packet.brokerCounter as number)?.()
   }
 }
 

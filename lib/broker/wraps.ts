@@ -1,12 +1,32 @@
-import type { Done, HostBroker, HostHooks, MessageQueue, MqListener, PublishPacket } from './host.ts'
-import { ownIdPrefix } from './identity.ts'
+import { BatchStore, type StoreRedis } from './batch-store.ts'
+import { Confirmer } from './confirm.ts'
+import type { Done, HostBroker, HostHooks, MessageQueue, MqListener, Persistence, PublishPacket, StoredSubscription } from './host.ts'
+import { counterStart, ownIdPrefix } from './identity.ts'
+import { type EnqueueStore, PublishOrder } from './publish-order.ts'
 import { QueueOrder } from './queue-order.ts'
+import { DirectStore, SerialStore } from './serial-store.ts'
+import { wrap, wrapHook } from './wrap.ts'
 
 // Everything of the host that the gateway wraps, and why. All of it is undone when the gateway closes.
 //
 //   mq.on, mq.removeListener, mq.removeAllListeners   to know who listens besides us, and to keep their order
-//   mq.emit                                           to learn when a publish of ours is stored: Aedes emits after that
+//   mq.emit                                           to emit what is stored in the order of the broker's counter
 //   broker.preConnect                                 to refuse MQTT clients whose id begins with `nats:`
+//   broker.publish                                    to know what is under way, and in which order
+//   broker.authorizePublish                           to have QoS 1 publishes stored before PUBACK (`confirm`)
+//   persistence.outgoingEnqueueCombi                  to store in that order, many messages at a time
+//
+// `broker.counter` is raised, for good.
+
+/** How messages are stored. */
+export interface WrapOptions {
+  /** Whether QoS 1 publishes of MQTT clients are stored before their PUBACK. */
+  readonly confirm: boolean
+  /** The Redis of the host's persistence, where known. */
+  readonly redis: StoreRedis | null
+  /** How long a packet is waited for that others wait for, in milliseconds. */
+  readonly deadline: number
+}
 
 /** What the wrapped functions report. */
 export interface WrapReports {
@@ -16,26 +36,21 @@ export interface WrapReports {
   removed (topicFilter: string, listener: MqListener): void
   /** All listeners of a filter are gone. */
   removedAll (topicFilter: string): void
-  /** A packet is about to be emitted; Aedes has stored it. */
-  emitting (packet: PublishPacket): void
   /** An MQTT client asks for an id of ours. */
   refused (client: object, id: string): void
 }
 
-type Method = (...args: never[]) => unknown
-
-/** Replaces a method until the returned function is called. Whoever wraps it later keeps what we leave in between. */
-function wrap<T extends object, K extends keyof T> (target: T, name: K, replacement: T[K] & Method): () => void {
-  const before = Object.getOwnPropertyDescriptor(target, name)
-  target[name] = replacement
-  return () => {
-    if (target[name] !== replacement) return
-    if (before === undefined) delete target[name]
-    else Object.defineProperty(target, name, before)
-  }
+/** The wraps, once installed. */
+export interface Wraps {
+  readonly order: PublishOrder
+  /** The host's hook, guarded or not. */
+  readonly authorizePublish: HostHooks['authorizePublish']
+  undo (): void
+  /** Resolves when Redis has answered all that it was asked to store. */
+  settled (): Promise<void>
 }
 
-function wrapQueue (mq: MessageQueue, order: QueueOrder | null, reports: WrapReports, active: () => boolean): (() => void)[] {
+function wrapQueue (mq: MessageQueue, queueOrder: QueueOrder | null, order: PublishOrder, reports: WrapReports, active: () => boolean): (() => unknown)[] {
   const { on, emit, removeListener, removeAllListeners } = mq
 
   function wrappedOn (this: MessageQueue, topic: string, listener: MqListener, done?: () => void): unknown {
@@ -45,8 +60,8 @@ function wrapQueue (mq: MessageQueue, order: QueueOrder | null, reports: WrapRep
       live()
       done?.()
     })
-    if (order === null) return run()
-    order.add(run)
+    if (queueOrder === null) return run()
+    queueOrder.add(run)
     return this
   }
 
@@ -58,8 +73,8 @@ function wrapQueue (mq: MessageQueue, order: QueueOrder | null, reports: WrapRep
       removed?.()
       done?.()
     })
-    if (order === null) return run()
-    order.remove(run)
+    if (queueOrder === null) return run()
+    queueOrder.remove(run)
     return this
   }
 
@@ -70,13 +85,40 @@ function wrapQueue (mq: MessageQueue, order: QueueOrder | null, reports: WrapRep
   }
 
   function wrappedEmit (this: MessageQueue, packet: PublishPacket, done?: Done): unknown {
-    if (active()) reports.emitting(packet)
-    return emit.call(this, packet, done)
+    return active() ? order.emit(packet, done) : emit.call(this, packet, done)
   }
 
   const undo = [wrap(mq, 'on', wrappedOn), wrap(mq, 'removeListener', wrappedRemove), wrap(mq, 'emit', wrappedEmit)]
   if (removeAllListeners !== undefined) undo.push(wrap(mq, 'removeAllListeners', wrappedRemoveAll))
   return undo
+}
+
+function wrapPublish (broker: HostBroker, order: PublishOrder, confirmer: Confirmer | null, active: () => boolean): () => unknown {
+  const { publish } = broker
+
+  function wrappedPublish (this: HostBroker, packet: Partial<PublishPacket>, client: object | null | Done, done?: Done): void {
+    if (typeof client === 'function') {
+      done = client as Done
+      client = null
+    }
+    if (confirmer !== null && confirmer.take(publish, packet, client, done)) return
+    if (active()) order.publish(publish, packet, client, done)
+    else publish.call(this, packet, client, done as Done)
+  }
+
+  return wrap(broker, 'publish', wrappedPublish)
+}
+
+function wrapPersistence (persistence: Persistence, order: PublishOrder, active: () => boolean): () => unknown {
+  const { outgoingEnqueueCombi } = persistence
+
+  // aedes-persistence takes a callback too, which Aedes does not use.
+  function wrappedEnqueue (this: Persistence, subscriptions: readonly StoredSubscription[], packet: PublishPacket, done?: unknown): Promise<unknown> {
+    if (active() && done === undefined) return order.enqueue(subscriptions, packet)
+    return (outgoingEnqueueCombi as (...args: unknown[]) => Promise<unknown>).call(this, subscriptions, packet, done)
+  }
+
+  return wrap(persistence, 'outgoingEnqueueCombi', wrappedEnqueue)
 }
 
 // CONNACK: identifier rejected (MQTT 3.1.1, 3.2.2.3) and Client Identifier not valid (MQTT 5, 3.2.2.2).
@@ -96,37 +138,47 @@ function guardPreConnect (hook: HostHooks['preConnect'], reports: WrapReports, a
   }
 }
 
-/** An accessor, so that a hook that the host sets later is guarded too; what it reads back calls its own hook. */
-function wrapPreConnect (broker: HostBroker, reports: WrapReports, active: () => boolean): () => void {
-  const descriptor = Object.getOwnPropertyDescriptor(broker, 'preConnect')
-  let hook = broker.preConnect
-  let guarded = guardPreConnect(hook, reports, active)
-  const get = (): HostHooks['preConnect'] => guarded
-  const set = (next: HostHooks['preConnect']): void => {
-    if (next === guarded) return
-    hook = next
-    guarded = guardPreConnect(hook, reports, active)
-  }
-  Object.defineProperty(broker, 'preConnect', { get, set, configurable: true, enumerable: true })
-  return () => {
-    if (Object.getOwnPropertyDescriptor(broker, 'preConnect')?.get !== get) return
-    Object.defineProperty(broker, 'preConnect', { configurable: true, enumerable: true, writable: true, ...descriptor, value: hook })
-  }
+/** Whether a persistence has stored when its method returns: that of aedes-persistence, in memory. */
+function isSynchronous (persistence: Persistence): boolean {
+  const { asyncPersistence = persistence } = persistence as { asyncPersistence?: object }
+  return asyncPersistence.constructor.name === 'MemoryPersistence' && !Object.hasOwn(persistence, 'outgoingEnqueueCombi')
+}
+
+function storeOf (persistence: Persistence, deadline: number): EnqueueStore {
+  return isSynchronous(persistence) ? new DirectStore(persistence) : new SerialStore(persistence, deadline)
 }
 
 /**
- * Installs all wraps; the returned function undoes them.
+ * Installs all wraps.
  *
  * @param shared whether the queue is one that other nodes share
  */
-export function installWraps (broker: HostBroker, shared: boolean, reports: WrapReports): () => void {
+export function installWraps (broker: HostBroker, shared: boolean, { confirm, redis, deadline }: WrapOptions, reports: WrapReports): Wraps {
   let installed = true
   const active = (): boolean => installed
-  const order = shared ? new QueueOrder() : null
-  const undo = [...wrapQueue(broker.mq, order, reports, active), wrapPreConnect(broker, reports, active)]
-  return () => {
-    installed = false
-    for (const each of undo) each()
-    order?.release()
+  // A broker with a fixed id would store over what it has stored in its last life.
+  broker.counter = Math.max(broker.counter, counterStart())
+  const batches = redis === null ? null : new BatchStore(redis)
+  const order = new PublishOrder(broker, batches ?? storeOf(broker.persistence, deadline), broker.mq.emit, deadline)
+  const confirmer = confirm ? new Confirmer(broker, order) : null
+  const queueOrder = shared ? new QueueOrder() : null
+  const undoPublish = wrapPublish(broker, order, confirmer, active)
+  const preConnect = wrapHook(broker, 'preConnect', (hook) => guardPreConnect(hook, reports, active))
+  const authorizePublish = confirmer === null ? null : wrapHook(broker, 'authorizePublish', (hook) => confirmer.guard(hook))
+  const undo = [...wrapQueue(broker.mq, queueOrder, order, reports, active), wrapPersistence(broker.persistence, order, active)]
+  return {
+    order,
+    get authorizePublish () { return authorizePublish?.hook ?? broker.authorizePublish },
+    undo: () => {
+      for (const each of undo) each()
+      preConnect.undo()
+      authorizePublish?.undo()
+      if (confirmer === null) undoPublish()
+      else confirmer.close(undoPublish)
+      order.close()
+      installed = false
+      queueOrder?.release()
+    },
+    settled: () => batches === null ? Promise.resolve() : batches.settled()
   }
 }

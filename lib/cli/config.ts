@@ -2,6 +2,7 @@ import { NatsError } from '../errors.ts'
 import type { GatewayOptions } from '../options.ts'
 import { readAuthorization } from './config-authorization.ts'
 import type { Authorization } from './config-authorization.ts'
+import { readDurable } from './config-durable.ts'
 import { loadConfig } from './config-parser.ts'
 import type { ConfigNode, Environment } from './config-parser.ts'
 import { ConfigReader } from './config-reader.ts'
@@ -31,6 +32,7 @@ export interface FileSettings {
 
 const otherKeys = {
   listen: [],
+  durable: [],
   http: [],
   http_port: ['monitor_port'],
   no_header_support: [],
@@ -81,7 +83,7 @@ function readGateway (reader: ConfigReader, at: Nodes & Partial<Record<string, C
   if (listen !== null && listen.host !== null) gateway['host'] = listen.host
   const noHeaders = reader.flag(at.no_header_support)
   if (noHeaders !== null) gateway['headers'] = !noHeaders
-  return gateway
+  return { ...gateway, ...readDurable(reader, at.durable) }
 }
 
 function readHttp (reader: ConfigReader, at: Nodes): Listen | null {

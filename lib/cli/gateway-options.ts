@@ -4,14 +4,17 @@ import type { ConfigNode } from './config-parser.ts'
 import type { ConfigReader } from './config-reader.ts'
 
 /** An option of the gateway that a configuration file sets under a key of its own. */
-export type OptionName = Exclude<keyof GatewayOptions, 'headers' | 'logger'>
+export type OptionName = Exclude<keyof GatewayOptions, 'headers' | 'logger' | 'durable' | 'confirm' | 'redis'>
 
-export const optionRows: Readonly<Record<OptionName, OptionRow>> = optionTable
+export const optionRows: Readonly<Record<keyof GatewayOptions, OptionRow>> = optionTable
 
-/** The options by their key in the file. */
-export const optionKeys: ReadonlyMap<string, OptionName> = new Map(
-  (Object.entries(optionTable) as [OptionName, OptionRow][]).flatMap(([name, { key }]) => key === undefined ? [] : [[key, name]])
-)
+const keys = (Object.entries(optionTable) as [OptionName, OptionRow][]).flatMap<[string, OptionName]>(([name, { key }]) => key === undefined ? [] : [[key, name]])
+
+/** The options by their key at the top of the file. */
+export const optionKeys: ReadonlyMap<string, OptionName> = new Map(keys.filter(([key]) => !key.includes('.')))
+
+/** The options by their key in the block `durable`. */
+export const durableKeys: ReadonlyMap<string, OptionName> = new Map(keys.flatMap(([key, name]) => key.startsWith('durable.') ? [[key.slice(8), name]] : []))
 
 /** Other names of the keys, in nats-server's server/opts.go. */
 const otherNames: Readonly<Record<string, readonly string[]>> = {
@@ -28,7 +31,7 @@ export const optionNames: Readonly<Record<string, readonly string[]>> = Object.f
 
 // nats-server takes a bare number of the older two for seconds, with a warning.
 const durations: Readonly<Partial<Record<OptionName, 'warn' | 'refuse'>>> = {
-  pingInterval: 'warn', writeDeadline: 'warn', lameDuckDuration: 'refuse', lameDuckGracePeriod: 'refuse'
+  pingInterval: 'warn', writeDeadline: 'warn', lameDuckDuration: 'refuse', lameDuckGracePeriod: 'refuse', ackWait: 'refuse', expiry: 'refuse'
 }
 
 // server/opts.go setBaselineOptions puts the default in the place of these where they are 0.

@@ -11,6 +11,8 @@ const patience = 10_000
 export interface RedisLink {
   readonly mq: object
   readonly persistence: object
+  /** For durable groups: a connection of their own, since a claim is a large answer. */
+  readonly connection: Redis
   /** What is wrong with Redis, or null. */
   problem (): string | null
   close (): Promise<void>
@@ -30,7 +32,7 @@ function place (url: string): string {
 export async function connectRedis (url: string, log: Logger): Promise<RedisLink> {
   let down: string | null = null
   const failed = (error: Error): void => {
-    // Three connections fail at once, and again with each attempt.
+    // All connections fail at once, and again with each attempt.
     if (down === null) log.error({}, `Redis at ${place(url)} is away, trying again: ${error.message || String((error as NodeJS.ErrnoException).code)}`)
     down = error.message
   }
@@ -43,8 +45,8 @@ export async function connectRedis (url: string, log: Logger): Promise<RedisLink
   // A command that is given up is a subscription or a message lost: it waits for Redis instead.
   // Not pipelined by itself: ioredis would let subscriptions overtake unsubscriptions.
   const open = (enableAutoPipelining: boolean): Redis => new Redis(url, { enableAutoPipelining, maxRetriesPerRequest: null })
-  const connections = [open(false), open(true), open(true)] as const
-  const [subConn, pubConn, conn] = connections
+  const connections = [open(false), open(true), open(true), open(false)] as const
+  const [subConn, pubConn, conn, connection] = connections
   for (const connection of connections) connection.on('error', failed).on('ready', back)
   const leave = (): void => { for (const connection of connections) connection.disconnect() }
   // mq.on() during ioredis' ready check ends in "Connection in subscriber mode".
@@ -59,6 +61,7 @@ export async function connectRedis (url: string, log: Logger): Promise<RedisLink
   return {
     mq,
     persistence,
+    connection,
     problem: () => down === null ? null : `Redis at ${place(url)}: ${down}`,
     close: async () => {
       await persistence.destroy().catch(() => {})

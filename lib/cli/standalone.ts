@@ -10,7 +10,7 @@ import { readFromWindow } from './byte-window.ts'
 import { createHostBroker } from './host-broker.ts'
 import type { ServerLog } from './logger.ts'
 import { writePidFile, writePortsFile } from './ports-file.ts'
-import { connectRedis } from './redis.ts'
+import { connectRedis, type RedisLink } from './redis.ts'
 import type { Address, Settings } from './settings.ts'
 
 /** A running server. */
@@ -35,7 +35,7 @@ export async function startStandalone (settings: Settings, log: ServerLog): Prom
     if (redis !== null) undo.push(() => redis.close())
     const broker = await createHostBroker({ id: settings.id ?? '', redis, refuseNats: settings.authorization !== null, log })
     undo.push(() => closeBroker(broker, redis?.problem() ?? null))
-    const gateway = await createGateway(broker, gatewayOptions(settings, log))
+    const gateway = await createGateway(broker, gatewayOptions(settings, redis, log))
     undo.push(() => gateway.close())
     const mqtt = settings.mqtt === null ? null : await listenMqtt(broker, settings.mqtt, log, undo)
     const monitoring = settings.http === null ? null : await listenHttp(gateway, settings.http, () => redis?.problem() ?? null, log, undo)
@@ -57,9 +57,10 @@ function closeBroker (broker: Aedes, problem: string | null): Promise<void> {
   })
 }
 
-function gatewayOptions (settings: Settings, log: ServerLog): GatewayOptions {
+function gatewayOptions (settings: Settings, redis: RedisLink | null, log: ServerLog): GatewayOptions {
   const named = settings.id === null ? {} : { serverName: settings.id }
-  return { ...named, ...settings.gateway, logger: log }
+  const stored = redis === null ? {} : { redis: { connection: redis.connection } }
+  return { ...named, confirm: true, ...settings.gateway, ...stored, logger: log }
 }
 
 async function listenMqtt (broker: Aedes, { host, port }: Address, log: ServerLog, undo: Undo[]): Promise<AddressInfo> {

@@ -54,6 +54,8 @@ export class Client implements SubscriptionOwner {
   outMessages = 0
   outBytes = 0
   private readonly socket: Duplex
+  /** PINGs that the client has not answered. */
+  private readonly pings: ((() => void) | null)[] = []
   private readonly parser: Parser
   private readonly hostSide: HostSide
 
@@ -135,8 +137,17 @@ export class Client implements SubscriptionOwner {
     this.gate.stall(clog)
   }
 
-  sendPing (): void {
+  /** @param answered called when the client answers this one; null where keepalive asks */
+  sendPing (answered: (() => void) | null = null): void {
+    this.pings.push(answered)
     this.outbox.write(PING)
+  }
+
+  /** PONGs come in the order of the PINGs. */
+  pong (): void {
+    const answered = this.pings.shift() ?? null
+    this.keepalive.pong(answered === null)
+    answered?.()
   }
 
   stale (): void {
@@ -194,6 +205,7 @@ export class Client implements SubscriptionOwner {
     this.keepalive.stop()
     const topicFilters = [...this.subscriptions.values()].map((subscription) => this.drop(subscription))
     this.subscriptions.clear()
+    this.services.durables?.disconnected(this)
     if (topicFilters.length > 0) this.facade.unsubscribed(topicFilters)
     if (admitted) this.facade.unregister()
     else this.facade.closed = true
@@ -216,7 +228,7 @@ export class Client implements SubscriptionOwner {
   }
 
   private drop (subscription: Subscription): string {
-    subscription.closed = true
+    subscription.end()
     this.services.router.unsubscribe(subscription)
     return subscription.topicFilter
   }

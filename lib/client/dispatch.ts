@@ -68,7 +68,7 @@ export class Dispatch implements FrameSink {
   }
 
   pong (): void {
-    this.client.keepalive.pong()
+    this.client.pong()
   }
 
   fail (error: NatsError): void {

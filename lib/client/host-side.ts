@@ -23,6 +23,8 @@ export class HostSide implements FacadeTarget {
     const subject = topicToSubject(packet.topic)
     if (subject === null) return
     const message = bridge.messageOf(packet, subject)
+    // It is for this client, whatever its QoS, and not in the store of a durable group.
+    message.qos = 0
     for (const receiver of router.match(subject)) {
       if (receiver instanceof Subscription && receiver.owner === this.client) receiver.deliver(message, null)
     }

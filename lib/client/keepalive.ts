@@ -55,9 +55,10 @@ export class Keepalive {
     this.lastIn = Date.now()
   }
 
-  pong (): void {
+  /** @param own whether the PING was one of keepalive's */
+  pong (own = true): void {
     this.unanswered = 0
-    if (this.pingedAt > 0) this.rtt = Math.max(1, Date.now() - this.pingedAt)
+    if (own && this.pingedAt > 0) this.rtt = Math.max(1, Date.now() - this.pingedAt)
   }
 
   private arm (delay: number): void {

@@ -1,6 +1,7 @@
 import type { HostHookPolicy } from '../auth/hooks.ts'
 import type { Bridge } from '../broker/bridge.ts'
 import type { HostLink } from '../broker/link.ts'
+import type { Durables } from '../durable/durables.ts'
 import type { Logger, ResolvedOptions } from '../options.ts'
 import type { Router } from '../routing/router.ts'
 import type { Client } from './client.ts'
@@ -12,6 +13,13 @@ export interface Traffic {
   inBytes: number
   outMessages: number
   outBytes: number
+}
+
+export function addTraffic (totals: Traffic, more: Traffic): void {
+  totals.inMessages += more.inMessages
+  totals.inBytes += more.inBytes
+  totals.outMessages += more.outMessages
+  totals.outBytes += more.outBytes
 }
 
 /** Counts since the gateway began; plain fields that connections add to. */
@@ -32,6 +40,8 @@ export interface Services {
   readonly bridge: Bridge
   readonly router: Router
   readonly policy: HostHookPolicy
+  /** Null when no queue group is durable. */
+  readonly durables: Durables | null
   readonly flusher: Flusher
   readonly counters: Counters
   /** The connection is gone. */

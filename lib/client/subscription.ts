@@ -45,6 +45,11 @@ export class Subscription implements Receiver {
     this.sid = sid
   }
 
+  /** Nothing more is delivered. */
+  end (): void {
+    this.closed = true
+  }
+
   // hot: once per delivery
   deliver (message: Message, producer: Producer | null): boolean {
     const { owner } = this

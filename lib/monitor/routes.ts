@@ -31,7 +31,7 @@ export async function monitorRoutes (fastify: FastifyInstance, { gateway, proble
     fastify.get(path, async (request) => report(gateway, request.query as Record<string, string>))
   }
   fastify.get('/healthz', async (_request, reply) => {
-    const error = problem?.() ?? null
+    const error = problem?.() ?? gateway.health().problems[0] ?? null
     if (error === null) return { status: 'ok' }
     reply.code(503)
     return { status: 'unavailable', status_code: 503, error }

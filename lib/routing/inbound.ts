@@ -17,7 +17,11 @@ export class Inbound {
   // hot: once per message from the broker
   receive (packet: PublishPacket, natsBorn: boolean): void {
     const route = this.router.routeOfTopic(packet.topic, natsBorn)
-    if (route === null) this.dropped++
-    else if (route.hasReceivers) route.deliver(this.bridge.messageOf(packet, route.subject), null)
+    if (route === null) {
+      this.dropped++
+      return
+    }
+    if (packet.qos > 0 && route.wake()) return
+    if (route.hasReceivers) route.deliver(this.bridge.messageOf(packet, route.subject), null)
   }
 }

@@ -25,6 +25,8 @@ export interface Receiver {
   readonly queue: string | null
   /** Hands a message on; false when this receiver does not take it. */
   deliver (message: Message, producer: Producer | null): boolean
+  /** Tells that a message with a QoS above 0 was stored; where it is there, the receiver gets such messages from a store only. */
+  wake?: () => void
 }
 
 /** Told which filters are wanted, for messages from the broker. */
@@ -45,6 +47,7 @@ export class Route implements Destination {
   readonly plain: readonly Receiver[]
   readonly groups: readonly (readonly Receiver[])[]
   readonly generation: number
+  private readonly isStored: boolean
   stale = false
   listened = false
   listenedAt = -1
@@ -56,6 +59,16 @@ export class Route implements Destination {
     const queued = receivers.some((receiver) => receiver.queue !== null)
     this.plain = queued ? receivers.filter((receiver) => receiver.queue === null) : receivers
     this.groups = queued ? groupsOf(receivers) : nobody
+    this.isStored = this.groups.length > 0 && receivers.every((receiver) => receiver.wake !== undefined)
+  }
+
+  // hot: once per message with a QoS above 0
+  /** Whether every receiver gets such messages from a store; they are told then. */
+  wake (): boolean {
+    if (!this.isStored) return false
+    const { groups } = this
+    for (let i = 0; i < groups.length; i++) (groups[i]?.[0] as Receiver).wake?.()
+    return true
   }
 
   get hasReceivers (): boolean {

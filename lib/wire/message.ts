@@ -18,6 +18,8 @@ export class Message {
   readonly tail: string
   /** The packet that it came in as, for whoever made it; null for a message from NATS. */
   origin: unknown = null
+  /** The QoS that it was published with; NATS itself knows none. */
+  qos: 0 | 1 | 2 = 0
   private stripped: string
 
   constructor (subject: string, reply: string, headerSize: number, size: number, tail: string) {
@@ -70,4 +72,13 @@ export function messageOf (subject: string, reply: string, payload: string): Mes
   const { length } = payload
   const tail = reply === '' ? `${length}\r\n${payload}\r\n` : `${reply} ${length}\r\n${payload}\r\n`
   return new Message(subject, reply, 0, length, tail)
+}
+
+/** The message with another reply and a header block, which ends with an empty line. Latin1 text. */
+export function withHeader (message: Message, reply: string, header: string): Message {
+  const { body } = message
+  const size = header.length + body.length
+  const changed = new Message(message.subject, reply, header.length, size, `${reply === '' ? '' : `${reply} `}${header.length} ${size}\r\n${header}${body}\r\n`)
+  changed.origin = message.origin
+  return changed
 }

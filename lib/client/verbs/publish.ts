@@ -11,8 +11,10 @@ import { Subscription } from '../subscription.ts'
 // hot: once per message
 /** PUB and HPUB (server/client.go processInboundClientMsg, in its order of checks). */
 export function publish (client: Client, message: Message): void {
-  const { policy } = client.services
-  if (isReservedSubject(message.subject)) {
+  const { durables, policy } = client.services
+  if (durables !== null && message.subject.charCodeAt(0) === 0x24 /* $ */ && durables.acknowledge(message)) {
+    if (client.options.verbose) client.outbox.write(OK)
+  } else if (isReservedSubject(message.subject)) {
     deny(client, message)
   } else if (policy.checksPublish) {
     askHost(client, message)
@@ -79,6 +81,7 @@ function store (client: Client, message: Message, route: Route, granted: Publish
       return
     }
     if (client.options.verbose) client.outbox.write(OK)
+    message.qos = packet.qos
     const now = router.route(message.subject)
     const delivered = now.deliver(message, client)
     if (delivered === 0 && !bridge.hasListener(now)) answerForNobody(client, message)

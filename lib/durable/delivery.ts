@@ -1,0 +1,65 @@
+import type { AckKind } from '../options.ts'
+import type { Held } from './held.ts'
+import { type Message, withHeader } from '../wire/message.ts'
+import { encodeText } from '../wire/text.ts'
+
+/**
+ * What the members of a group get for a stored message: the message with headers that name it, and for acknowledgement
+ * by reply a reply subject of the form that JetStream gives (server/consumer.go, `$JS.ACK` and seven tokens), since
+ * clients acknowledge by it whatever they were told:
+ *
+ *   $JS.ACK.<stream>.<consumer>.<delivered>.<stream sequence>.<consumer sequence>.<ns since 1970>.<pending>
+ */
+export class Delivery {
+  private readonly kind: AckKind
+  private readonly prefix: string
+  private sequence = 0
+
+  /**
+   * @param stream a token that nobody can guess: whoever knows it may acknowledge
+   * @param consumer a token for the group
+   */
+  constructor (kind: AckKind, stream: string, consumer: string) {
+    this.kind = kind
+    this.prefix = `${ackPrefix}${stream}.${consumer}.`
+  }
+
+  // hot: once per delivery
+  /** The reply subject for the next delivery; empty where PONG acknowledges. `waiting` follow in hand. */
+  reply (held: Held, waiting: number): string {
+    const sequence = ++this.sequence
+    if (this.kind === 'pong') return ''
+    const counter = held.id.slice(held.id.lastIndexOf(':') + 1)
+    return `${this.prefix}${held.deliveries + 1}.${counter}.${sequence}.${publishedAt(held.id) ?? Date.now()}000000.${waiting}`
+  }
+
+  // hot: once per delivery
+  message (held: Held, reply: string): Message {
+    const { message } = held
+    let header = `NATS/1.0\r\nNmqtt-Id: ${headerText(held.id)}\r\n`
+    if (held.deliveries > 0) header += `Nmqtt-Delivered: ${held.deliveries + 1}\r\n`
+    if (reply !== '' && message.reply !== '') header += `Nmqtt-Reply: ${message.reply}\r\n`
+    return withHeader(message, reply === '' ? message.reply : reply, header + '\r\n')
+  }
+}
+
+export const ackPrefix = '$JS.ACK.'
+
+/** The host chooses broker ids; one must not end the header line. */
+function headerText (id: string): string {
+  return encodeText(id.replace(/[\r\n]/g, ' '))
+}
+
+// Counters of brokers with a gateway began at Date.now() * 1024 (broker/identity.ts).
+const firstDated = Date.UTC(2020, 0) * 1024
+
+/** When a message entered its broker, in milliseconds since 1970; null when its number does not tell. */
+export function publishedAt (id: string): number | null {
+  const counter = Number(id.slice(id.lastIndexOf(':') + 1))
+  return counter > firstDated ? Math.floor(counter / 1024) : null
+}
+
+/** A group's name as one token of a subject. */
+export function consumerToken (name: string): string {
+  return name.replace(/[^\w-]/g, '_')
+}

@@ -1,0 +1,211 @@
+import { randomBytes } from 'node:crypto'
+import { NatsError } from '../errors.ts'
+import type { AckKind } from '../options.ts'
+import type { Message } from '../wire/message.ts'
+import { decodeText } from '../wire/text.ts'
+import { ackPrefix } from './delivery.ts'
+import { Group } from './group.ts'
+import type { Member, Recipient } from './member.ts'
+import type { GroupServices } from './services.ts'
+import type { Depth } from './store.ts'
+import { verdictOf } from './verdict.ts'
+
+/** A durable group, as an operator sees it. */
+export interface DurableInfo extends Depth {
+  /** The queue group. */
+  readonly name: string
+  /** The topic filters that its members have asked for. */
+  readonly filters: readonly string[]
+  /** Members on this node. */
+  readonly members: number
+  /** Messages that members on this node have and have not acknowledged. */
+  readonly pending: number
+  /** When a member was last present on any node, in milliseconds since 1970. */
+  readonly seen: number
+  /** Messages dropped because the group held too many, as far as this node has dropped them. */
+  readonly dropped: number
+  /** Messages that this node gave up after `maxDeliver` deliveries. */
+  readonly buried: number
+}
+
+// Groups are clients in Aedes' persistence; their ids say whose they are (design: identity is mountpoint and queue group).
+const idPrefix = 'nats:/'
+
+/** What the durable groups of a gateway need of it. */
+export interface DurablesOptions extends Omit<GroupServices, 'answers' | 'stream'> {
+  /** Sends an empty message to a subject: an acknowledgement that asked for an answer. */
+  answer (subject: string): void
+}
+
+/** The durable groups that have members on this node. */
+export class Durables {
+  private readonly services: GroupServices
+  private readonly answer: (subject: string) => void
+  private readonly ackPrefix: string
+  private readonly groups = new Map<string, Group>()
+  private readonly memberships = new Map<object, Map<Member, Group>>()
+  private readonly dropped = new Map<string, number>()
+  private trouble: string | null = null
+
+  constructor ({ answer, ...services }: DurablesOptions) {
+    const stream = `AEDES_${randomBytes(9).toString('hex')}`
+    this.services = { ...services, stream, answers: new Map() }
+    this.answer = answer
+    this.ackPrefix = `${ackPrefix}${stream}.`
+  }
+
+  /** What keeps the store from doing its work; null when nothing does. */
+  get problem (): string | null {
+    return this.trouble
+  }
+
+  async open (): Promise<void> {
+    const { store, log } = this.services
+    await store.open({
+      work: (id) => { this.groups.get(id)?.work() },
+      lost: (id) => {
+        log.warn({ group: nameOf(id) }, `durable ${nameOf(id)}: other nodes took back what this one had, which was away too long`)
+        this.groups.get(id)?.lost()
+      },
+      dropped: (id, count) => {
+        const before = this.dropped.get(id) ?? 0
+        this.dropped.set(id, before + count)
+        if (before === 0) log.warn({ group: nameOf(id) }, `durable ${nameOf(id)} holds more messages than maxDepth: the oldest are dropped`)
+      },
+      trouble: (problem) => {
+        if (problem === this.trouble) return
+        if (problem === null) log.info({}, 'durable subscriptions: the store is back')
+        else if (this.trouble === null) log.error({}, `durable subscriptions: the store is away: ${problem}`)
+        this.trouble = problem
+      }
+    })
+  }
+
+  /** Registers a filter for a queue group, so that messages are stored for it from now on. */
+  async register (queue: string, topicFilter: string): Promise<void> {
+    await this.services.store.register(idOf(queue), [topicFilter])
+  }
+
+  /** A subscription becomes a member of its queue group. */
+  join (queue: string, kind: AckKind, recipient: Recipient): Membership {
+    const id = idOf(queue)
+    let group = this.groups.get(id)
+    if (group === undefined) this.groups.set(id, group = new Group(id, nameOf(id), kind, this.services))
+    const member = group.join(recipient)
+    let own = this.memberships.get(recipient.owner)
+    if (own === undefined) this.memberships.set(recipient.owner, own = new Map())
+    own.set(member, group)
+    return new Membership(group, member)
+  }
+
+  /** A connection is gone. */
+  disconnected (owner: object): void {
+    const own = this.memberships.get(owner)
+    if (own === undefined) return
+    this.memberships.delete(owner)
+    for (const [member, group] of own) group.disconnected(member)
+  }
+
+  /**
+   * Takes a message that acknowledges another one; false when it does not.
+   */
+  // hot: once per acknowledgement
+  acknowledge (message: Message): boolean {
+    if (!message.subject.startsWith(this.ackPrefix)) return false
+    const answered = this.services.answers.get(message.subject)
+    if (answered === undefined) return true
+    const verdict = verdictOf(message.body)
+    if (verdict === null) return true
+    const { reply } = message
+    answered.group.settle(answered.held, verdict, reply === '' ? null : () => { this.answer(reply) })
+    return true
+  }
+
+  /** Ends all groups on this node; what they had in hand goes back to the store. */
+  async close (): Promise<void> {
+    await Promise.all([...this.groups.values()].map((group) => group.stop()))
+    this.groups.clear()
+    this.memberships.clear()
+    await this.services.store.close()
+  }
+
+  /** All durable groups of the cluster. */
+  async list (): Promise<DurableInfo[]> {
+    const { store } = this.services
+    const records = await store.groups()
+    return await Promise.all(records.filter(({ group }) => group.startsWith(idPrefix)).map(async ({ group: id, filters, seen }) => {
+      const group = this.groups.get(id)
+      const { waiting, claimed, parked, redelivered, oldest } = await store.depth(id)
+      return {
+        name: nameOf(id),
+        filters,
+        members: group?.memberCount ?? 0,
+        waiting,
+        claimed,
+        parked,
+        pending: group?.pending ?? 0,
+        redelivered,
+        oldest,
+        seen,
+        dropped: this.dropped.get(id) ?? 0,
+        buried: group?.buried ?? 0
+      }
+    }))
+  }
+
+  /** Null when there is no such group. */
+  async inspect (name: string): Promise<DurableInfo | null> {
+    return (await this.list()).find((info) => info.name === name) ?? null
+  }
+
+  /** Drops the messages of a group that no member has in hand. @returns how many, as far as known */
+  async purge (name: string): Promise<number> {
+    return await this.services.store.purge(idOf(name))
+  }
+
+  /**
+   * Removes a group and its messages.
+   *
+   * @throws {NatsError} NATS_ERR_DURABLE_IN_USE while it has members on this node
+   */
+  async remove (name: string): Promise<void> {
+    const id = idOf(name)
+    const group = this.groups.get(id)
+    if (group !== undefined && group.memberCount > 0) throw new NatsError('NATS_ERR_DURABLE_IN_USE', name, String(group.memberCount))
+    await group?.stop()
+    this.groups.delete(id)
+    this.dropped.delete(id)
+    await this.services.store.remove(id)
+  }
+}
+
+/** A subscription's place in its group. */
+export class Membership {
+  private readonly group: Group
+  private readonly member: Member
+
+  constructor (group: Group, member: Member) {
+    this.group = group
+    this.member = member
+  }
+
+  // hot: once per live message with a QoS above 0
+  /** A message was stored for the group. */
+  wake (): void {
+    this.group.wake()
+  }
+
+  /** The subscription has ended. */
+  leave (): void {
+    this.group.leave(this.member)
+  }
+}
+
+/** Queue groups are latin1 text, as they came over the wire. */
+function idOf (queue: string): string {
+  return `${idPrefix}/${decodeText(queue) ?? queue}`
+}
+
+function nameOf (id: string): string {
+  return id.slice(id.indexOf('/', idPrefix.length) + 1)
+}

@@ -1,0 +1,21 @@
+import type { Bridge } from '../broker/bridge.ts'
+import type { Logger } from '../options.ts'
+import type { DeliveryLimits } from './dealer.ts'
+import type { Group } from './group.ts'
+import type { Held } from './held.ts'
+import type { DurableStore } from './store.ts'
+
+/** What all groups of a gateway share. */
+export interface GroupServices {
+  readonly store: DurableStore
+  readonly bridge: Bridge
+  readonly log: Logger
+  /** As they are now. */
+  readonly limits: DeliveryLimits
+  /** A token of this gateway for reply subjects; nobody can guess it. */
+  readonly stream: string
+  /** Messages by the reply subjects of their deliveries. */
+  readonly answers: Map<string, { readonly group: Group, readonly held: Held }>
+  /** Publishes a message that was delivered too often where somebody looks after it. */
+  bury (group: Group, held: Held): Promise<void>
+}

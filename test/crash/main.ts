@@ -4,9 +4,10 @@ import { parseArgs } from 'node:util'
 import type { Teardown } from '../helper/brokers.ts'
 import { type Dose, type Outcome, type Scenario, scenarios } from './scenarios.ts'
 
-const usage = `usage: npm run test:crash -- [--only REGEX] [--messages N] [--kills N] [--seed N] [--short] [--peer aedes]
+const usage = `usage: npm run test:crash -- [--only REGEX] [--messages N] [--kills N] [--seed N] [--short] [--peer session|aedes]
 
---seed repeats the moments of a run that it was printed for; --peer aedes runs stock Aedes with persistent MQTT sessions.`
+--seed repeats the moments of a run that it was printed for; --peer session
+puts persistent MQTT sessions in the place of durable groups, --peer aedes on stock Aedes besides.`
 
 /** Ends what a run has started, the youngest first. */
 class Cleaner implements Teardown {
@@ -46,7 +47,7 @@ function readSettings (): { chosen: readonly Scenario[], doseOf (scenario: Scena
       }
     })
     const { peer } = values
-    if (peer !== 'aedes-nats' && peer !== 'aedes') return quit(`no peer is called '${peer}'\n${usage}`)
+    if (peer !== 'aedes-nats' && peer !== 'session' && peer !== 'aedes') return quit(`no peer is called '${peer}'\n${usage}`)
     const chosen = scenarios.filter(({ name }) => new RegExp(values.only).test(name))
     if (chosen.length === 0) quit(`no scenario is left: ${scenarios.map(({ name }) => name).join(', ')}`)
     const messages = count(values.messages, 1)

@@ -7,8 +7,8 @@ export interface Dose {
   readonly messages: number
   readonly kills: number
   readonly seed: number
-  /** What receives, where a scenario leaves it open: our durable groups, or Aedes' own persistent sessions. */
-  readonly peer: 'aedes-nats' | 'aedes'
+  /** What receives: our durable groups, persistent MQTT sessions beside our gateway, or such sessions of stock Aedes. */
+  readonly peer: 'aedes-nats' | 'session' | 'aedes'
 }
 
 export interface Outcome {
@@ -77,7 +77,7 @@ function startNode (t: Teardown, { redis, peer }: Run, { id = 'node', fixed = fa
 }
 
 function kindFor ({ peer }: Dose, kind: Kind): Kind {
-  return peer === 'aedes' ? 'session' : kind
+  return peer === 'aedes-nats' ? kind : 'session'
 }
 
 /** Everything acknowledged has been handled, or nothing has happened for long. */
@@ -146,11 +146,11 @@ async function settleByPong (run: Run, publisher: Publisher, notes: string[]): P
 }
 
 /** 2, with Redis: it is killed and started again, on appendfsync always. */
-async function killRedis (t: Teardown, dose: Dose): Promise<Outcome> {
+async function killRedis (t: Teardown, dose: Dose, kind: Kind): Promise<Outcome> {
   const run = await begin(t, dose, 'always')
   const { ledger } = run
   const node = await startNode(t, run)
-  await Subscriber.start(t, ledger, { kind: kindFor(run, 'acked'), nodes: [node], work })
+  await Subscriber.start(t, ledger, { kind: kindFor(run, kind), nodes: [node], work })
   const publisher = new Publisher(t, ledger, { ports: [node.mqttPort], to: run.messages, topics, pace })
   let killed = 0
   for (const moment of moments(ledger, run)) {
@@ -163,12 +163,12 @@ async function killRedis (t: Teardown, dose: Dose): Promise<Outcome> {
 }
 
 /** 2, with two nodes: the one that the members are on is killed, they move to the other. */
-async function killNode (t: Teardown, dose: Dose): Promise<Outcome> {
+async function killNode (t: Teardown, dose: Dose, kind: Kind): Promise<Outcome> {
   const run = await begin(t, dose)
   const { ledger } = run
   const nodes = [await startNode(t, run, { id: 'one' }), await startNode(t, run, { id: 'two' })]
   for (const name of ['first', 'second']) {
-    await Subscriber.start(t, ledger, { name, kind: kindFor(run, 'acked'), nodes, queue: run.peer === 'aedes' ? name : 'billing', work })
+    await Subscriber.start(t, ledger, { name, kind: kindFor(run, kind), nodes, queue: run.peer === 'aedes-nats' ? 'billing' : name, work })
   }
   const publisher = new Publisher(t, ledger, { ports: nodes.map(({ mqttPort }) => mqttPort).reverse(), to: run.messages, topics, pace })
   let killed = 0
@@ -230,7 +230,7 @@ async function shareWork (t: Teardown, dose: Dose): Promise<Outcome> {
   const far = await startNode(t, run, { id: 'two' })
   const members: Subscriber[] = []
   for (const [name, node] of [['first', near], ['second', near], ['third', far]] as const) {
-    members.push(await Subscriber.start(t, ledger, { name, kind: kindFor(run, 'acked'), nodes: [node], queue: run.peer === 'aedes' ? name : 'billing' }))
+    members.push(await Subscriber.start(t, ledger, { name, kind: kindFor(run, 'acked'), nodes: [node], queue: run.peer === 'aedes-nats' ? 'billing' : name }))
   }
   // From both nodes, so that messages enter on the side of each member.
   const half = run.messages >> 1
@@ -297,20 +297,36 @@ export const scenarios: readonly Scenario[] = [
     run: (t, dose) => killSubscriber(t, dose, 'durable')
   },
   {
-    name: 'redis',
+    name: 'redis-acked',
     text: 'Redis is killed (appendfsync always), acked.*, 5 ms a message',
     messages: 3000,
     kills: 5,
     short: { messages: 400, kills: 1 },
-    run: killRedis
+    run: (t, dose) => killRedis(t, dose, 'acked')
   },
   {
-    name: 'node',
+    name: 'redis-durable',
+    text: 'Redis is killed (appendfsync always), durable.*, 5 ms a message',
+    messages: 3000,
+    kills: 5,
+    short: { messages: 400, kills: 1 },
+    run: (t, dose) => killRedis(t, dose, 'durable')
+  },
+  {
+    name: 'node-acked',
     text: 'of two nodes the one with the members is killed, acked.*, 5 ms a message',
     messages: 5000,
     kills: 4,
     short: { messages: 600, kills: 1 },
-    run: killNode
+    run: (t, dose) => killNode(t, dose, 'acked')
+  },
+  {
+    name: 'node-durable',
+    text: 'of two nodes the one with the members is killed, durable.*, 5 ms a message',
+    messages: 5000,
+    kills: 4,
+    short: { messages: 600, kills: 1 },
+    run: (t, dose) => killNode(t, dose, 'durable')
   },
   {
     name: 'backlog',

@@ -4,6 +4,9 @@
 export const natsConnect = Buffer.from('CONNECT {"verbose":false,"pedantic":false,"tls_required":false,"name":"bench",' +
   '"lang":"raw","version":"1.0.0","protocol":1,"echo":true,"headers":false,"no_responders":false}\r\nPING\r\n')
 
+// For clients that are told more than a MSG can say.
+export const natsConnectHeaders = Buffer.from(natsConnect.toString().replace('"headers":false', '"headers":true'))
+
 export const natsPing = Buffer.from('PING\r\n')
 export const natsPong = Buffer.from('PONG\r\n')
 export const mqttPing = Buffer.from([0xc0, 0])
@@ -16,19 +19,24 @@ export function natsMsg (subject, sid, size, reply = '') {
   return Buffer.from(`MSG ${subject} ${sid} ${reply && reply + ' '}${size}\r\n${payload(size)}\r\n`)
 }
 
-export function mqttConnect (clientId) {
-  const flags = 2 // clean session
+export function mqttConnect (clientId, clean = true) {
+  const flags = clean ? 2 : 0
   const keepalive = 0
   return mqttPacket(0x10, Buffer.concat([text('MQTT'), Buffer.from([4, flags, 0, keepalive]), text(clientId)]))
 }
 
-export function mqttSubscribe (topic) {
+export function mqttSubscribe (topic, qos = 0) {
   const messageId = 1
-  return mqttPacket(0x82, Buffer.concat([Buffer.from([0, messageId]), text(topic), Buffer.from([0])]))
+  return mqttPacket(0x82, Buffer.concat([Buffer.from([0, messageId]), text(topic), Buffer.from([qos])]))
 }
 
 export function mqttPublish (topic, size) {
   return mqttPacket(0x30, Buffer.concat([text(topic), Buffer.from(payload(size))]))
+}
+
+// QoS 1. All frames of one topic and size are of one length.
+export function mqttPublishAcked (topic, size, messageId) {
+  return mqttPacket(0x32, Buffer.concat([text(topic), Buffer.from([messageId >> 8, messageId & 255]), Buffer.from(payload(size))]))
 }
 
 // As many copies of a frame as fit into `bytes`, at least one.
@@ -36,7 +44,7 @@ export function repeat (frame, bytes) {
   return Buffer.concat(Array(Math.max(1, Math.floor(bytes / frame.length))).fill(frame))
 }
 
-function payload (size) {
+export function payload (size) {
   return 'x'.repeat(size)
 }
 

@@ -1,11 +1,13 @@
 // The load generator: a process of its own, forked anew by main.js for every figure, so that its heap and its
 // compiled code start alike for each peer. It takes one job by message and answers { figures, errors } or { error }.
+import { depth } from './jobs/depth.js'
+import { backlog, stream } from './jobs/durable.js'
 import { idle } from './jobs/idle.js'
 import { latency } from './jobs/latency.js'
 import { matching } from './jobs/matching.js'
 import { throughput } from './jobs/throughput.js'
 
-const jobs = { idle, latency, matching, throughput }
+const jobs = { backlog, depth, idle, latency, matching, stream, throughput }
 
 process.once('message', async (job) => {
   let answer

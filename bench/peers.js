@@ -34,10 +34,16 @@ export const peers = {
         const server = await Server.start(process.execPath, args, { ports, ipc: true })
         return running([server], nats, mqtt, { published: (n) => listenerSaw(server, n) })
       }
-      // No shell in between: its pid would be the one whose memory is read.
-      const [command, ...args] = settings.server.split(' ')
-      const flags = ['-a', '127.0.0.1', '-p', nats, '--mqtt-port', mqtt, '-m', '0']
-      return running([await Server.start(command, [...args, ...flags], { ports })], nats, mqtt)
+      if (row.redis !== undefined) {
+        return await onRedis(row.redis, async (redis) => {
+          const [command, args] = row.unconfirmed
+            ? [process.execPath, [host, '--nats-port', nats, '--mqtt-port', mqtt, '--redis-port', redis]]
+            : withFlags(settings, ['-a', '127.0.0.1', '-p', nats, '--mqtt-port', mqtt, '-m', '0', '--redis', `redis://127.0.0.1:${redis}`])
+          return running([await Server.start(command, args, { ports })], nats, mqtt)
+        })
+      }
+      const [command, args] = withFlags(settings, ['-a', '127.0.0.1', '-p', nats, '--mqtt-port', mqtt, '-m', '0'])
+      return running([await Server.start(command, args, { ports })], nats, mqtt)
     }
   },
 
@@ -95,8 +101,12 @@ export const peers = {
     version: () => packageVersion('node_modules/aedes'),
     check () {},
 
-    async start () {
+    async start (row) {
       const [mqtt] = await freePorts(1)
+      if (row.redis !== undefined) {
+        return await onRedis(row.redis, async (redis) =>
+          running([await Server.start(process.execPath, [host, '--mqtt-port', mqtt, '--redis-port', redis], { ports: [mqtt] })], 0, mqtt))
+      }
       return running([await Server.start(process.execPath, [host, '--mqtt-port', mqtt], { ports: [mqtt] })], 0, mqtt)
     }
   }
@@ -126,6 +136,37 @@ function running (servers, nats, mqtt, { published = async () => {}, cleanUp = (
       await Promise.all(servers.map((server) => server.stop()))
       cleanUp()
     }
+  }
+}
+
+// No shell in between: its pid would be the one whose memory is read.
+function withFlags (settings, flags) {
+  const [command, ...args] = settings.server.split(' ')
+  return [command, [...args, ...flags]]
+}
+
+// A redis-server of its own that writes everything to disk, and what `start` makes of its port.
+async function onRedis (appendfsync, start) {
+  const [port] = await freePorts(1)
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'aedes-nats-bench-'))
+  const cleanUp = () => {
+    process.off('exit', cleanUp)
+    fs.rmSync(directory, { recursive: true, force: true })
+  }
+  process.on('exit', cleanUp)
+  let redis
+  const stop = async () => {
+    await redis?.stop()
+    cleanUp()
+  }
+  try {
+    const args = ['--port', port, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'yes', '--appendfsync', appendfsync, '--dir', directory]
+    redis = await Server.start('redis-server', args, { line: 'Ready to accept connections' })
+    const peer = await start(port)
+    return { ...peer, redis: port, stop: () => peer.stop().then(stop) }
+  } catch (error) {
+    await stop()
+    throw error
   }
 }
 

@@ -18,6 +18,8 @@ export function makeRows (quick) {
   const connections = quick ? 200 : 1000
   const subscriptions = quick ? 10_000 : 100_000
   // How long a job warms up and measures is the same for every peer; how many messages that is, the warm-up tells.
+  const messages = quick ? 5000 : 100_000
+  const durable = { kind: 'stream', size: 128 }
   const common = {
     warmSeconds: quick ? 0.2 : 0.9,
     seconds: quick ? 0.1 : 1,
@@ -86,6 +88,57 @@ export function makeRows (quick) {
         { key: 'many', id: 'matching-many', title: `matching beside ${subscriptions.toLocaleString('en')} subscriptions`, unit: 'msg/s' },
         { key: 'flat', id: 'matching-flat', title: '  the second by the first (1 is flat)', unit: '' }
       ]
+    },
+    {
+      id: 'durable',
+      peers: ['aedes-nats', 'nats-server', 'aedes'],
+      redis: 'everysec',
+      job: durable,
+      figures: [{ key: 'rate', id: 'durable', title: 'QoS 1 MQTT -> durable, 128 B', unit: 'msg/s' }]
+    },
+    {
+      id: 'durable-session',
+      peers: ['aedes-nats'],
+      redis: 'everysec',
+      job: { ...durable, session: true },
+      figures: [{ key: 'rate', id: 'durable-session', title: '  the same to a persistent MQTT session', unit: 'msg/s' }]
+    },
+    {
+      id: 'durable-unconfirmed',
+      peers: ['aedes-nats'],
+      redis: 'everysec',
+      unconfirmed: true,
+      job: durable,
+      figures: [{ key: 'rate', id: 'durable-unconfirmed', title: '  the same without `confirm`', unit: 'msg/s' }]
+    },
+    {
+      id: 'durable-always',
+      peers: ['aedes-nats', 'aedes'],
+      redis: 'always',
+      job: durable,
+      figures: [{ key: 'rate', id: 'durable-always', title: '  the same, appendfsync always', unit: 'msg/s' }]
+    },
+    {
+      id: 'backlog',
+      peers: both,
+      redis: 'everysec',
+      job: { kind: 'backlog', size: 128, messages },
+      figures: [
+        { key: 'storing', id: 'backlog-storing', title: `${messages.toLocaleString('en')} messages stored for an absent subscriber`, unit: 'msg/s' },
+        { key: 'rate', id: 'backlog', title: '  it returns and drains them', unit: 'msg/s' },
+        { key: 'seconds', id: 'backlog-seconds', title: '  which takes', unit: 's', lower: true }
+      ]
+    },
+    {
+      id: 'depth',
+      peers: ['aedes-nats'],
+      redis: 'everysec',
+      job: { kind: 'depth', few: 10, many: messages },
+      figures: [
+        { key: 'few', id: 'depth-few', title: 'claim and acknowledge, 10 messages waiting', unit: 'us', lower: true },
+        { key: 'many', id: 'depth-many', title: `  ${messages.toLocaleString('en')} messages waiting`, unit: 'us', lower: true },
+        { key: 'flat', id: 'depth-flat', title: '  the first by the second (1 is flat)', unit: '' }
+      ]
     }
   ]
   return rows.map((row) => ({ ...row, job: { ...common, ...row.job } }))
@@ -103,6 +156,9 @@ export const targets = [
   ofNatsServer('gateway-b', 0.35),
   ofNatsServer('gateway-c', 0.35),
   ofNatsServer('fan-out', 0.5),
+  { figure: 'durable', atLeast: 3, of: { peer: 'aedes', figure: 'durable' }, text: "aedes' persistent session" },
+  { figure: 'durable-always', atLeast: 3, of: { peer: 'aedes', figure: 'durable-always' }, text: "aedes' persistent session" },
+  { figure: 'depth-flat', atLeast: 0.5, text: 'flat within 2x' },
   { figure: 'matching-flat', atLeast: 0.5, text: 'flat within 2x' }
 ]
 

@@ -1,0 +1,3 @@
+import { runShort } from './short.ts'
+
+runShort('shares')

@@ -1,0 +1,75 @@
+import { Redis } from 'ioredis'
+import { createRequire } from 'node:module'
+import t, { type Test } from 'tap'
+import { persistenceOf } from '../../lib/broker/persistence.ts'
+import type { HostBroker } from '../../lib/broker/host.ts'
+import { RedisStore } from '../../lib/durable/redis-store.ts'
+import { versions, type AnyAedes } from '../helper/brokers.ts'
+import { startRedis } from '../helper/processes.ts'
+import { silent } from './silent.ts'
+import { group, ids, numbers, payloads, publish, raise, type Rig, storeOptions, storeSuite, Told } from './store-suite.ts'
+
+const persistenceRedis = createRequire(import.meta.url)('aedes-persistence-redis') as (options: object) => { destroy: () => Promise<void> }
+
+/** A broker on a Redis, which is emptied first. */
+async function start (t: Test, url: string, version = versions[1]): Promise<Rig & { redis: Redis, broker: AnyAedes }> {
+  const redis = new Redis(url)
+  redis.on('error', () => {})
+  await redis.flushall()
+  const persistence = persistenceRedis({ conn: new Redis(url).on('error', () => {}) })
+  const broker = await (version as typeof versions[0]).create({ persistence } as object)
+  raise(broker)
+  t.teardown(async () => {
+    await new Promise<void>((resolve) => { broker.close(resolve) })
+    await persistence.destroy().catch(() => {})
+    redis.disconnect()
+  })
+  return {
+    redis,
+    broker,
+    open: async (t, options, times = {}) => {
+      const store = new RedisStore({ redis: { connection: redis }, persistence: persistenceOf(broker as unknown as HostBroker), log: silent, options: { ...storeOptions, ...options }, times })
+      const told = new Told()
+      await store.open(told)
+      t.teardown(() => store.close())
+      return { store, told }
+    }
+  }
+}
+
+t.test('RedisStore', async (t) => {
+  const { url } = await startRedis(t)
+  for (const version of versions) {
+    t.test(version.name, async (t) => { storeSuite(t, (t) => start(t, url, version)) })
+  }
+
+  t.test('removing a group leaves no key', async (t) => {
+    const { redis, broker, open } = await start(t, url)
+    const { store } = await open(t)
+    const keys = async (): Promise<string[]> => (await redis.keys('*')).filter((key) => key !== 'nats:janitor').sort()
+    const before = await keys()
+    await store.register(group, ['a/+', '+/b', 'c/#'])
+    store.present(group, ['a/+'])
+    await publish(broker, 'a/b', numbers(0, 40))
+    const claimed = await store.claim(group, 10)
+    await store.ack(group, ids(claimed.slice(0, 2)))
+    await store.release(group, ids(claimed.slice(2, 4)), true)
+    await store.park(group, claimed.slice(4, 6).map(({ id }) => ({ id, topic: 'a/b' })))
+    t.equal(claimed.length, 5, 'the second entries of messages in one claim are dropped')
+    t.not((await keys()).length, before.length)
+    await store.remove(group)
+    t.strictSame(await keys(), before)
+  })
+
+  t.test('what has expired in Redis is forgotten', async (t) => {
+    const { redis, broker, open } = await start(t, url)
+    const { store } = await open(t)
+    await store.register(group, ['a'])
+    await publish(broker, 'a', numbers(0, 5))
+    const [first, second] = await redis.lrange(`outgoing:${encodeURIComponent(group)}`, 0, 1) as [string, string]
+    await redis.del(first, `${first}:offlineCount`)
+    await redis.set(second, 'no packet')
+    t.strictSame(payloads(await store.claim(group, 10)), ['2', '3', '4'])
+    t.match(await store.depth(group), { waiting: 0, claimed: 3 })
+  })
+})

@@ -72,4 +72,13 @@ t.test('RedisStore', async (t) => {
     t.strictSame(payloads(await store.claim(group, 10)), ['2', '3', '4'])
     t.match(await store.depth(group), { waiting: 0, claimed: 3 })
   })
+
+  t.test('a claim drops what is too much before it', async (t) => {
+    const { broker, open } = await start(t, url)
+    const { store, told } = await open(t, { maxDepth: 10 })
+    await store.register(group, ['a'])
+    await publish(broker, 'a', numbers(0, 25))
+    t.equal(payloads(await store.claim(group, 1))[0], '15')
+    t.strictSame(told.drops, [[group, 15]])
+  })
 })

@@ -1,46 +1,13 @@
-import { Redis } from 'ioredis'
-import { createRequire } from 'node:module'
-import t, { type Test } from 'tap'
-import { persistenceOf } from '../../lib/broker/persistence.ts'
-import type { HostBroker } from '../../lib/broker/host.ts'
-import { RedisStore } from '../../lib/durable/redis-store.ts'
-import { versions, type AnyAedes } from '../helper/brokers.ts'
+import t from 'tap'
+import { versions } from '../helper/brokers.ts'
 import { startRedis } from '../helper/processes.ts'
-import { silent } from './silent.ts'
-import { group, ids, numbers, payloads, publish, raise, type Rig, storeOptions, storeSuite, Told } from './store-suite.ts'
-
-const persistenceRedis = createRequire(import.meta.url)('aedes-persistence-redis') as (options: object) => { destroy: () => Promise<void> }
-
-/** A broker on a Redis, which is emptied first. */
-async function start (t: Test, url: string, version = versions[1]): Promise<Rig & { redis: Redis, broker: AnyAedes }> {
-  const redis = new Redis(url)
-  redis.on('error', () => {})
-  await redis.flushall()
-  const persistence = persistenceRedis({ conn: new Redis(url).on('error', () => {}) })
-  const broker = await (version as typeof versions[0]).create({ persistence } as object)
-  raise(broker)
-  t.teardown(async () => {
-    await new Promise<void>((resolve) => { broker.close(resolve) })
-    await persistence.destroy().catch(() => {})
-    redis.disconnect()
-  })
-  return {
-    redis,
-    broker,
-    open: async (t, options, times = {}) => {
-      const store = new RedisStore({ redis: { connection: redis }, persistence: persistenceOf(broker as unknown as HostBroker), log: silent, options: { ...storeOptions, ...options }, times })
-      const told = new Told()
-      await store.open(told)
-      t.teardown(() => store.close())
-      return { store, told }
-    }
-  }
-}
+import { startRig as start } from './redis-rig.ts'
+import { group, ids, numbers, payloads, publish, storeSuite } from './store-suite.ts'
 
 t.test('RedisStore', async (t) => {
   const { url } = await startRedis(t)
   for (const version of versions) {
-    t.test(version.name, async (t) => { storeSuite(t, (t) => start(t, url, version)) })
+    t.test(version.name, async (t) => { storeSuite(t, (t) => start(t, url, { version })) })
   }
 
   t.test('removing a group leaves no key', async (t) => {

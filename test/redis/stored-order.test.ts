@@ -162,7 +162,7 @@ t.test('on Redis', async (t) => {
   })
 })
 
-t.test('a Redis that is away fails what waits for it, and is used again when it is back', async (t) => {
+t.test('a Redis that is away fails what waits for it, and only that', async (t) => {
   const server = await startRedis(t)
   const connection = connectTo(t, server.port, { maxRetriesPerRequest: 1, retryStrategy: () => 20 })
   const { broker } = await startRedisBroker(t, server.port, { connection })

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
 import { HostHookPolicy } from './auth/hooks.ts'
 import { Bridge } from './broker/bridge.ts'
 import { asHost, type Broker } from './broker/host.ts'
@@ -28,6 +29,8 @@ import { messageOf } from './wire/message.ts'
 
 // nats-server closes at most one connection a second in lame duck mode when there are few (server/server.go lameDuckMode).
 const slowestFarewell = 1000
+// How long close() waits for Redis to answer, in milliseconds.
+const settleTime = 1000
 
 /** Whether a gateway does its work. */
 export interface Health {
@@ -64,7 +67,7 @@ export class Gateway {
   constructor (broker: Broker, options: GatewayOptions = {}) {
     const resolved = resolveOptions(options)
     const host = asHost(broker)
-    this.redis = resolved.redis === null ? null : storeConnection(resolved.redis)
+    this.redis = resolved.redis === null ? null : storeConnection(resolved.redis, resolved.confirm)
     const link = new HostLink(host, { confirm: resolved.confirm, redis: this.redis })
     const bridge = new Bridge(link)
     this.inlet = new Inlet(link, (packet, natsBorn) => { this.inbound.receive(packet, natsBorn) })
@@ -266,7 +269,8 @@ export class Gateway {
     link.broker.removeListener('closed', this.brokerClosed)
     this.inlet.close()
     link.close()
-    await link.settled()
+    // A Redis that is away never answers.
+    await Promise.race([link.settled(), delay(settleTime, undefined, { ref: false })])
     this.redis?.close()
   }
 }

@@ -9,7 +9,8 @@ export class GroupKeys {
   readonly claimed: string
   /** SET of nodes that may have something in hand. */
   readonly holders: string
-  /** HASH: `number` (claims so far), `overlapping` ('1'), `request:<node>` (last request, its first and last number). */
+  /** HASH: `number` (claims so far), `overlapping` ('1'), `request:<node>` (last request, its first and
+   * last number), `turn:<node>` (how much it took for each of its members, since when it wants more). */
   readonly meta: string
   /** ZSET of entries by claim number. */
   readonly parked: string

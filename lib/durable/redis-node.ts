@@ -88,6 +88,11 @@ export class RedisNode {
     else if (this.members.delete(name)) this.leaving.add(name)
   }
 
+  /** There may be messages in a while. */
+  lookAgain (name: string, after: number): void {
+    setTimeout(() => { this.events?.work(name) }, after)
+  }
+
   /** Drops messages. @returns their number */
   async drop (group: RedisGroup, mode: 'trim' | 'purge' | 'all'): Promise<number> {
     const { keys } = group

@@ -8,6 +8,12 @@ import type { Claimed, Depth, DurableStore, GroupRecord, Parked, ParkedPage, Sto
 /** Most bytes of packets in the answer to one claim: enough to be fast, little enough to be kept. */
 const claimRoom = 4 * 1024 * 1024
 
+/** How many messages more than members of hungry nodes one may take; more is less even, fewer takes more claims. */
+const maxAhead = 200
+
+/** After which a node that had to leave messages to others looks whether they took them, in milliseconds. */
+const turnTime = 50
+
 /** Most messages in one script: others wait while it runs. */
 const batch = 1000
 
@@ -42,12 +48,12 @@ export class RedisStore implements DurableStore {
     this.node.present(group, filters)
   }
 
-  async claim (name: string, count: number): Promise<Claimed[]> {
+  async claim (name: string, count: number, members = 1): Promise<Claimed[]> {
     const group = this.node.group(name)
     return await this.serial.run(name, async () => {
       await this.node.lease.hold()
       await this.giveBackLost(group)
-      return await this.take(group, count)
+      return await this.take(group, count, members)
     })
   }
 
@@ -136,16 +142,18 @@ export class RedisStore implements DurableStore {
     return this.node.group(name).keys.claimed + this.node.lease.node
   }
 
-  private async take (group: RedisGroup, count: number): Promise<Claimed[]> {
+  private async take (group: RedisGroup, count: number, members: number): Promise<Claimed[]> {
     const { keys } = group
     for (;;) {
       const { node } = this.node.lease
       const request = ++group.request
-      const args = [node, request, group.answered, Math.min(count, batch), this.node.options.maxDepth, claimRoom]
+      const args = [node, request, group.answered, Math.min(count, batch), this.node.options.maxDepth, claimRoom, Math.max(1, members), maxAhead]
       const answer = await this.node.calls.run('claim', [keys.list, keys.meta, keys.holders, keys.parked, keys.tries, keys.done, keys.doneBefore, keys.claimed], args)
       const claimed = await this.read(group, answer as Answer)
       group.answered = request
-      if ((answer as Answer)[0] === 0) return claimed
+      const [tooMany] = answer as Answer
+      if (tooMany < 0) this.node.lookAgain(group.name, turnTime)
+      if (tooMany <= 0) return claimed
       await this.node.trim(group)
     }
   }
@@ -153,7 +161,7 @@ export class RedisStore implements DurableStore {
   /** Gives back what answers that were lost may have brought. */
   private async recover (group: RedisGroup): Promise<void> {
     await this.giveBackLost(group)
-    if (group.answered < group.request) await this.take(group, 0)
+    if (group.answered < group.request) await this.take(group, 0, 1)
   }
 
   private async giveBackLost (group: RedisGroup): Promise<void> {

@@ -48,8 +48,9 @@ end
 const messageScripts = {
   /*
    * KEYS list meta holders parked tries done doneBefore claimed. ARGV node, request number, the last request whose
-   * answer arrived (what later ones took is given back), how many, how many there may be altogether, how many bytes.
-   * Returns { how many there are too many, [entry, packet, deliveries]... }, on a cluster without packets, and `due` as last.
+   * answer arrived (what later ones took is given back), how many, how many there may be altogether, how many bytes,
+   * how many members, how far ahead of other nodes a member may be.
+   * Returns { how many there are too many, -1 when it is the turn of others, [entry, packet, deliveries]... }, on a cluster without packets, and `due` as last.
    */
   claim: `
 local list, meta, holders, parked, tries, done, doneBefore, base = unpack(KEYS)
@@ -64,9 +65,33 @@ if before then
     redis.call('HSET', meta, field, string.format('%.0f 0 0', request))
   end
 end
-local waiting = count > 0 and redis.call('LLEN', list) or 0
-if waiting == 0 then return { 0, due } end
+if count == 0 then return { 0, due } end
+redis.call('SADD', holders, node)
 local nodes = redis.call('SMEMBERS', holders)
+-- A node is hungry for a while when it got less than it wanted. While others are, none takes more for each of its
+-- members than they have taken: a fast node would leave nothing to one that is busy with publishers.
+local turn, time, taken, least = 'turn:' .. node, 0, 0, nil
+local function hungry (still)
+  if #nodes > 1 then redis.call('HSET', meta, turn, string.format('%.3f %.0f', taken, still and time or 0)) end
+end
+if #nodes > 1 then
+  time = now()
+  for _, each in ipairs(nodes) do
+    local value = redis.call('HGET', meta, 'turn:' .. each)
+    local has, since = string.match(value or '0 0', '^(%S+) (%S+)$')
+    if each == node then taken = tonumber(has)
+    elseif time - tonumber(since) < 200 and (not least or tonumber(has) < least) then least = tonumber(has) end
+  end
+end
+local waiting = redis.call('LLEN', list)
+if waiting == 0 then hungry(true) return { 0, due } end
+if least then
+  local ahead = least + tonumber(ARGV[10])
+  taken = math.min(taken, ahead)
+  local allowed = math.floor((ahead - taken) * tonumber(ARGV[9]))
+  if allowed < 1 then hungry(true) return { -1, due } end
+  count = math.min(count, allowed)
+end
 local depth = waiting + redis.call('ZCARD', parked)
 for _, each in ipairs(nodes) do depth = depth + redis.call('ZCARD', base .. each) end
 if depth > most then return { math.min(depth - most, waiting), due } end
@@ -75,7 +100,6 @@ local entries = redis.call('LRANGE', list, 0, count - 1)
 local last = redis.call('HINCRBY', meta, 'number', #entries)
 local first = last - #entries + 1
 redis.call('HSET', meta, field, string.format('%.0f %.0f %.0f', request, first, last))
-redis.call('SADD', holders, node)
 local overlapping = redis.call('HGET', meta, 'overlapping')
 local tried = redis.call('EXISTS', tries) == 1
 local function known (entry)
@@ -85,9 +109,9 @@ local function known (entry)
   end
   return redis.call('SISMEMBER', done, entry) == 1 or redis.call('SISMEMBER', doneBefore, entry) == 1
 end
-local answer, taken, size = { 0 }, 0, 0
+local answer, passed, size, wanted = { 0 }, 0, 0, tonumber(ARGV[6])
 for i, entry in ipairs(entries) do
-  taken = i
+  passed = i
   local score = string.format('%.0f', first + i - 1)
   if (overlapping and known(entry)) or redis.call('ZADD', own, 'NX', score, entry) == 0 then
     drop(entry)
@@ -108,7 +132,9 @@ for i, entry in ipairs(entries) do
     end
   end
 end
-redis.call('LTRIM', list, taken, -1)
+redis.call('LTRIM', list, passed, -1)
+taken = taken + passed / tonumber(ARGV[9])
+hungry(passed < wanted)
 answer[#answer + 1] = due
 return answer`,
 
@@ -210,7 +236,7 @@ if ARGV[5] == '1' then for _, entry in ipairs(entries) do redis.call('HINCRBY', 
 local left = redis.call('ZCARD', own)
 if left == 0 then
   redis.call('SREM', holders, ARGV[6])
-  redis.call('HDEL', meta, 'request:' .. ARGV[6])
+  redis.call('HDEL', meta, 'request:' .. ARGV[6], 'turn:' .. ARGV[6])
 end
 if #entries > 0 then redis.call('PUBLISH', ARGV[3], ARGV[4]) end
 return left`,

@@ -97,8 +97,12 @@ export interface DurableStore {
    * expire, until told otherwise. Empty when the last member is gone.
    */
   present (group: string, filters: readonly string[]): void
-  /** Takes up to `count` waiting messages, oldest first; those given back before all others. */
-  claim (group: string, count: number): Promise<Claimed[]>
+  /**
+   * Takes up to `count` waiting messages, oldest first; those given back before all others.
+   *
+   * @param members for how many; nodes that want messages at the same time get them by their number
+   */
+  claim (group: string, count: number, members?: number): Promise<Claimed[]>
   /** Messages are done. Counts only those that this node still has. @returns their number */
   ack (group: string, ids: readonly string[]): Promise<number>
   /** Gives messages back to the front of the queue, in this order. `delivered` counts them as handed out once more. */

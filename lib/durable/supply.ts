@@ -160,7 +160,7 @@ export class Supply {
     const count = Math.max(1, Math.min(maxClaim, this.demand.room, Math.floor(maxClaimBytes / this.averageSize)))
     this.isWoken = false
     try {
-      const claimed = await this.store.claim(this.group, count)
+      const claimed = await this.store.claim(this.group, count, this.demand.memberCount)
       // Large ones come in several claims.
       if (claimed.length > 0) this.isWoken = true
       this.receive(claimed)

@@ -19,7 +19,7 @@ export function makeRows (quick) {
   const subscriptions = quick ? 10_000 : 100_000
   // How long a job warms up and measures is the same for every peer; how many messages that is, the warm-up tells.
   const messages = quick ? 5000 : 100_000
-  const durable = { kind: 'stream', size: 128 }
+  const durable = { kind: 'stream', size: 128, seconds: quick ? 0.1 : 3 }
   const common = {
     warmSeconds: quick ? 0.2 : 0.9,
     seconds: quick ? 0.1 : 1,

@@ -14,6 +14,7 @@ export interface Counts {
 const acknowledgedBit = 1
 const handledBit = 2
 const readBit = 4
+const buriedBit = 8
 
 /** Numbered messages, as publishers and subscribers report them. Numbers go from 0 to below `size`. */
 export class Ledger {
@@ -51,9 +52,16 @@ export class Ledger {
     return sum
   }
 
-  /** Of the lost ones, those that some client library had read. */
-  get lostAfterRead (): number {
-    return this.marks.reduce((sum, mark) => mark === (acknowledgedBit | readBit) ? sum + 1 : sum, 0)
+  /** Of the lost ones, those that died in a client library that had read them. */
+  get buried (): number {
+    return this.marks.reduce((sum, mark) => (mark & (acknowledgedBit | handledBit | buriedBit)) === (acknowledgedBit | buriedBit) ? sum + 1 : sum, 0)
+  }
+
+  /** The only subscriber has died: what it had read, and not handled, dies with it. */
+  bury (): void {
+    for (const [n, mark] of this.marks.entries()) {
+      if ((mark & (readBit | handledBit)) === readBit) this.marks[n] = mark | buriedBit
+    }
   }
 
   sent (publisher: string, count: number): void {

@@ -55,7 +55,7 @@ function moments (ledger: Ledger, { messages, kills, seed }: Dose, of: 'both' | 
   const counts = Array.from({ length: kills }, () => Math.floor(messages * (0.03 + 0.77 * random()))).sort((a, b) => a - b)
   return counts.map((count, i) => of === 'both' && i % 2 === 0
     ? () => ledger.published >= count
-    : () => ledger.counts.delivered >= count)
+    : () => ledger.counts.delivered + ledger.buried >= count)
 }
 
 function times (count: number): string {
@@ -126,6 +126,8 @@ async function killSubscriber (t: Teardown, dose: Dose, kind: Kind): Promise<Out
   for (const moment of moments(ledger, run, 'delivered')) {
     if (!await ledger.until(moment, patience)) break
     await subscriber.kill()
+    // An acknowledgement by reply comes after the work, so that those come again.
+    if (kind === 'durable') ledger.bury()
     killed++
     subscriber = await Subscriber.start(t, ledger, options)
   }
@@ -137,11 +139,11 @@ async function killSubscriber (t: Teardown, dose: Dose, kind: Kind): Promise<Out
 /** A PONG proves that the client library has read a message: what dies in it is lost, and nothing else may be. */
 async function settleByPong (run: Run, publisher: Publisher, notes: string[]): Promise<Outcome> {
   const { ledger } = run
-  const isOver = await ledger.until(() => publisher.isDone && ledger.counts.lost === ledger.lostAfterRead, patience)
-  const { counts, lostAfterRead } = ledger
-  notes.push(`${lostAfterRead} lost by the client library, which had read them`)
+  const isOver = await ledger.until(() => publisher.isDone && ledger.counts.lost === ledger.buried, patience)
+  const { counts, buried } = ledger
+  notes.push(`${buried} lost by the client library, which had read them`)
   const broken = isOver ? [] : ['messages did not come']
-  if (counts.lost > lostAfterRead) broken.push(`${counts.lost - lostAfterRead} were lost that no client library had read`)
+  if (counts.lost > buried) broken.push(`${counts.lost - buried} were lost that no client library had read`)
   return { counts, notes, broken }
 }
 
@@ -176,6 +178,9 @@ async function killNode (t: Teardown, dose: Dose, kind: Kind): Promise<Outcome> 
     if (!await ledger.until(moment, patience)) break
     const node = nodes[killed++ % 2] as Node
     await node.kill()
+    // The other one has to go on alone, whatever the dead one had in hand.
+    const { delivered } = ledger.counts
+    if (!await ledger.until(() => ledger.counts.delivered >= delivered + 50, patience)) break
     await node.start()
   }
   return judge(run, await settle(run, [publisher]), [`nodes killed ${times(killed)}`])

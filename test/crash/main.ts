@@ -65,11 +65,12 @@ function readSettings (): { chosen: readonly Scenario[], doseOf (scenario: Scena
   }
 }
 
-function print (scenario: Scenario, { counts, notes, broken }: Outcome, seed: number, seconds: number): void {
+function print (scenario: Scenario, { counts, notes, broken, log }: Outcome, seed: number, seconds: number): void {
   const { published, acknowledged, delivered, lost, duplicated } = counts
   console.log(`${scenario.name.padEnd(23)} published ${published}  acknowledged ${acknowledged}  delivered ${delivered}  ` +
     `lost ${lost}  duplicated ${duplicated}  (${notes.join('; ')}; seed ${seed}; ${seconds.toFixed(1)} s)`)
   for (const text of broken) console.log(`  BROKEN: ${text}`)
+  if (log !== '') console.log(log.replaceAll(/^(?=.)/gm, '    | ').trimEnd())
 }
 
 const { chosen, doseOf } = readSettings()

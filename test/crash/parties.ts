@@ -88,6 +88,10 @@ export class Node {
     return this.kib('VmRSS') / 1024
   }
 
+  get lastWords (): string {
+    return this.process?.output.slice(-1500) ?? ''
+  }
+
   forgetPeak (): void {
     writeFileSync(`/proc/${this.process?.pid}/clear_refs`, '5')
   }

@@ -17,6 +17,8 @@ export interface Outcome {
   readonly notes: readonly string[]
   /** What was not as it has to be, in words. */
   readonly broken: readonly string[]
+  /** What the brokers said last, when something was not. */
+  readonly log: string
 }
 
 export interface Scenario {
@@ -65,15 +67,19 @@ function times (count: number): string {
 interface Run extends Dose {
   readonly ledger: Ledger
   readonly redis: Redis
+  readonly nodes: Node[]
 }
 
 async function begin (t: Teardown, dose: Dose, appendfsync: 'always' | 'everysec' = 'everysec'): Promise<Run> {
-  return { ...dose, ledger: new Ledger(dose.messages), redis: await Redis.start(t, appendfsync) }
+  return { ...dose, ledger: new Ledger(dose.messages), redis: await Redis.start(t, appendfsync), nodes: [] }
 }
 
-function startNode (t: Teardown, { redis, peer }: Run, { id = 'node', fixed = false } = {}): Promise<Node> {
-  if (peer === 'aedes') return Node.host(t, redis, fixed ? id : `${id}-${Date.now()}`, true)
-  return fixed ? Node.host(t, redis, id) : Node.standAlone(t, redis, id)
+async function startNode (t: Teardown, { redis, peer, nodes }: Run, { id = 'node', fixed = false } = {}): Promise<Node> {
+  const node = peer === 'aedes'
+    ? await Node.host(t, redis, fixed ? id : `${id}-${Date.now()}`, true)
+    : await (fixed ? Node.host(t, redis, id) : Node.standAlone(t, redis, id))
+  nodes.push(node)
+  return node
 }
 
 function kindFor ({ peer }: Dose, kind: Kind): Kind {
@@ -81,9 +87,9 @@ function kindFor ({ peer }: Dose, kind: Kind): Kind {
 }
 
 /** Everything acknowledged has been handled, or nothing has happened for long. */
-async function settle ({ ledger, messages }: Run, publishers: readonly Publisher[]): Promise<string[]> {
+async function settle ({ ledger, messages }: Run, publishers: readonly Publisher[], stalled = false): Promise<string[]> {
   const isOver = (): boolean => publishers.every(({ isDone }) => isDone)
-  const isSettled = await ledger.until(() => isOver() && ledger.counts.lost === 0, patience)
+  const isSettled = await ledger.until(() => isOver() && ledger.counts.lost === 0, stalled ? 1 : patience)
   if (isSettled) return ledger.published < messages ? ['not all were published'] : []
   return [isOver() ? 'messages did not come' : 'the publisher did not end']
 }
@@ -94,7 +100,11 @@ function judge (run: Run, broken: string[], notes: string[] = []): Outcome {
   if (counts.lost > 0) broken.push(`${counts.lost} acknowledged messages were lost`)
   if (counts.acknowledged < run.messages / 2) broken.push('too few were acknowledged to prove anything')
   if (renamed > 0) broken.push(`${renamed} messages came again with another id`)
-  return { counts, notes, broken }
+  return outcome(run, notes, broken)
+}
+
+function outcome ({ ledger, nodes }: Run, notes: readonly string[], broken: readonly string[]): Outcome {
+  return { counts: ledger.counts, notes, broken, log: broken.length === 0 ? '' : nodes.map(({ lastWords }) => lastWords).join('\n') }
 }
 
 /** 1: the broker is killed and started again, the subscriber comes back by itself. */
@@ -111,7 +121,7 @@ async function killBroker (t: Teardown, dose: Dose, kind: Kind, fixed: boolean):
     killed++
     await node.start()
   }
-  return judge(run, await settle(run, [publisher]), [`broker killed ${times(killed)}`])
+  return judge(run, await settle(run, [publisher], killed < run.kills), [`broker killed ${times(killed)}`])
 }
 
 /** 2: the subscriber process is killed in the middle of its work, and another one is started. */
@@ -132,7 +142,7 @@ async function killSubscriber (t: Teardown, dose: Dose, kind: Kind): Promise<Out
     subscriber = await Subscriber.start(t, ledger, options)
   }
   const notes = [`subscriber killed ${times(killed)}`]
-  if (kind !== 'durable') return judge(run, await settle(run, [publisher]), notes)
+  if (kind !== 'durable') return judge(run, await settle(run, [publisher], killed < run.kills), notes)
   return await settleByPong(run, publisher, notes)
 }
 
@@ -140,11 +150,11 @@ async function killSubscriber (t: Teardown, dose: Dose, kind: Kind): Promise<Out
 async function settleByPong (run: Run, publisher: Publisher, notes: string[]): Promise<Outcome> {
   const { ledger } = run
   const isOver = await ledger.until(() => publisher.isDone && ledger.counts.lost === ledger.buried, patience)
-  const { counts, buried } = ledger
+  const { counts: { lost }, buried } = ledger
   notes.push(`${buried} lost by the client library, which had read them`)
   const broken = isOver ? [] : ['messages did not come']
-  if (counts.lost > buried) broken.push(`${counts.lost - buried} were lost that no client library had read`)
-  return { counts, notes, broken }
+  if (lost > buried) broken.push(`${lost - buried} were lost that no client library had read`)
+  return outcome(run, notes, broken)
 }
 
 /** 2, with Redis: it is killed and started again, on appendfsync always. */
@@ -161,7 +171,7 @@ async function killRedis (t: Teardown, dose: Dose, kind: Kind): Promise<Outcome>
     killed++
     await run.redis.start()
   }
-  return judge(run, await settle(run, [publisher]), [`Redis killed ${times(killed)}`])
+  return judge(run, await settle(run, [publisher], killed < run.kills), [`Redis killed ${times(killed)}`])
 }
 
 /** 2, with two nodes: the one that the members are on is killed, they move to the other. */
@@ -183,7 +193,7 @@ async function killNode (t: Teardown, dose: Dose, kind: Kind): Promise<Outcome> 
     if (!await ledger.until(() => ledger.counts.delivered >= delivered + 50, patience)) break
     await node.start()
   }
-  return judge(run, await settle(run, [publisher]), [`nodes killed ${times(killed)}`])
+  return judge(run, await settle(run, [publisher], killed < run.kills), [`nodes killed ${times(killed)}`])
 }
 
 // What a backlog may cost, for any number of messages up to 100,000.

@@ -7,9 +7,9 @@ export function runShort (prefix: string): void {
     if (!name.startsWith(prefix)) continue
     t.test(text, async (t) => {
       const seed = Math.floor(Math.random() * 2 ** 31)
-      const { counts, notes, broken } = await run(t, { ...short, seed, peer: 'aedes-nats' })
+      const { counts, notes, broken, log } = await run(t, { ...short, seed, peer: 'aedes-nats' })
       t.comment(`${name}: ${JSON.stringify(counts)}; ${notes.join('; ')}; --only '^${name}$' --short --seed ${seed}`)
-      t.strictSame(broken, [])
+      t.strictSame(broken, [], log)
     })
   }
 }

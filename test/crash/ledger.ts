@@ -34,7 +34,7 @@ export class Ledger {
   private duplicated = 0
   private missing = 0
   private highest = -1
-  private changes = 0
+  private lastReport = 0
   private waiting = new Set<() => void>()
 
   constructor (size: number) {
@@ -96,18 +96,17 @@ export class Ledger {
 
   /** To be called after a batch of reports. */
   changed (): void {
-    this.changes++
+    this.lastReport = Date.now()
     for (const wake of this.waiting) wake()
   }
 
   /** Resolves with true once that holds, with false when nothing has been reported for `patience` seconds before. */
   until (holds: () => boolean, patience: number): Promise<boolean> {
+    const began = Date.now()
     return new Promise((resolve) => {
-      let seen = this.changes
       const timer = setInterval(() => {
-        if (this.changes === seen) finish(false)
-        seen = this.changes
-      }, patience * 1000)
+        if (Date.now() - Math.max(this.lastReport, began) >= patience * 1000) finish(false)
+      }, 500)
       const check = (): void => {
         if (holds()) finish(true)
       }

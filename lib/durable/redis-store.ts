@@ -145,8 +145,10 @@ export class RedisStore implements DurableStore {
       const answer = await this.node.calls.run('claim', [keys.list, keys.meta, keys.holders, keys.parked, keys.tries, keys.done, keys.doneBefore, keys.claimed], args)
       const claimed = await this.read(group, answer as Answer)
       group.answered = request
-      if ((answer as Answer)[0] === 0) return claimed
-      await this.node.trim(group)
+      const [tooMany, ...rest] = answer as Answer
+      if (tooMany > 0) await this.node.trim(group)
+      // Nothing came of what was there: there may be more. The last of the answer is what was dropped.
+      else if (claimed.length > 0 || (tooMany === 0 && rest.length === 1)) return claimed
     }
   }
 

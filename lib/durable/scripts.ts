@@ -49,7 +49,7 @@ const messageScripts = {
   /*
    * KEYS list meta holders parked tries done doneBefore claimed. ARGV node, request number, the last request whose
    * answer arrived (what later ones took is given back), how many, how many there may be altogether, how many bytes.
-   * Returns { how many there are too many, [entry, packet, deliveries]... }, on a cluster without packets, and `due` as last.
+   * Returns { how many there are too many, or -1 when all was dropped, [entry, packet, deliveries]... }, on a cluster without packets, and `due` as last.
    */
   claim: `
 local list, meta, holders, parked, tries, done, doneBefore, base = unpack(KEYS)
@@ -109,6 +109,7 @@ for i, entry in ipairs(entries) do
   end
 end
 redis.call('LTRIM', list, taken, -1)
+if #answer == 1 then answer[1] = -1 end
 answer[#answer + 1] = due
 return answer`,
 

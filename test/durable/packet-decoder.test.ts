@@ -10,8 +10,13 @@ const Packet = createRequire(require.resolve('aedes-persistence'))('aedes-packet
 
 t.test('a packet with everything', async (t) => {
   const properties = {
-    responseTopic: 'answer/to', correlationData: Buffer.from([0, 1, 255]), contentType: 'text/plain', payloadFormatIndicator: true,
-    messageExpiryInterval: 4_294_967_295, userProperties: { one: 'ä', two: ['b', 'c'], __proto__x: '' }, subscriptionIdentifier: [1, 70_000]
+    responseTopic: 'answer/to',
+    correlationData: Buffer.from([0, 1, 255]),
+    contentType: 'text/plain',
+    payloadFormatIndicator: true,
+    messageExpiryInterval: 4_294_967_295,
+    userProperties: { one: 'ä', two: ['b', 'c'], __proto__x: '' },
+    subscriptionIdentifier: [1, 70_000]
   }
   const original = { cmd: 'publish', topic: 'a/ü/€/😀', payload: Buffer.alloc(70_000, 7), qos: 1, retain: true, dup: false, brokerId: 'b-1', brokerCounter: Date.now() * 1024, clientId: 'c', nl: false, messageExpiry: 1.9e12, properties }
   t.strictSame({ ...decodePacket(msgpack.encode(new Packet(original))) }, original)

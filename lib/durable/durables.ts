@@ -65,7 +65,7 @@ export class Durables {
       work: (id) => { this.groups.get(id)?.work() },
       lost: (id) => {
         log.warn({ group: nameOf(id) }, `durable ${nameOf(id)}: other nodes took back what this one had, which was away too long`)
-        this.groups.get(id)?.lost()
+        this.lost(id)
       },
       dropped: (id, count) => {
         const before = this.dropped.get(id) ?? 0
@@ -78,6 +78,17 @@ export class Durables {
         else if (this.trouble === null) log.error({}, `durable subscriptions: the store is away: ${problem}`)
         this.trouble = problem
       }
+    })
+  }
+
+  /** What this node had of a group is not its own any more; maybe the group was removed, which has members here. */
+  private lost (id: string): void {
+    const group = this.groups.get(id)
+    if (group === undefined) return
+    group.lost()
+    if (group.memberCount === 0) return
+    this.services.store.register(id, group.topicFilters).then(() => { group.tellPresence() }, (error: Error) => {
+      this.services.log.error({ group: group.name }, `cannot register durable ${group.name} again: ${error.message}`)
     })
   }
 

@@ -156,8 +156,13 @@ export class Supply {
     else await this.claim()
   }
 
+  /** How many messages are not too many bytes at once, as far as known. */
+  private get claimSize (): number {
+    return Math.max(1, Math.min(maxClaim, Math.floor(maxClaimBytes / this.averageSize)))
+  }
+
   private async claim (): Promise<void> {
-    const count = Math.max(1, Math.min(maxClaim, this.demand.room, Math.floor(maxClaimBytes / this.averageSize)))
+    const count = Math.max(1, Math.min(this.demand.room, this.claimSize))
     this.isWoken = false
     try {
       const claimed = await this.store.claim(this.group, count, this.demand.memberCount)
@@ -262,7 +267,7 @@ export class Supply {
           else if (when === 'later') this.hasStuckParked = true
         }
         found += ids.length
-        if (ids.length > 0) this.receive(await this.store.unpark(this.group, ids))
+        while (ids.length > 0) this.receive(await this.store.unpark(this.group, ids.splice(0, this.claimSize)))
       } while (from !== null && this.demand.room > 0 && !this.isStopped)
     } catch (error) {
       this.mayHaveParked = true

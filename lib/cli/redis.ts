@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import persistenceRedis from 'aedes-persistence-redis'
 import { Redis } from 'ioredis'
 import mqemitterRedis from 'mqemitter-redis'
@@ -6,6 +7,8 @@ import type { Logger } from '../options.ts'
 
 // How long Redis may take to answer when the server starts, in milliseconds.
 const patience = 10_000
+// And when it stops.
+const farewell = 1000
 
 /** What joins brokers: their queue and their persistence on one Redis. */
 export interface RedisLink {
@@ -67,7 +70,8 @@ export async function connectRedis (url: string, log: Logger): Promise<RedisLink
     connection,
     problem: () => down === null ? null : `Redis at ${place(url)}: ${down}`,
     close: async () => {
-      await persistence.destroy().catch(() => {})
+      // It waits for Redis, which may be away.
+      await Promise.race([persistence.destroy().catch(() => {}), delay(down === null ? farewell : 0, undefined, { ref: false })])
       leave()
     }
   }

@@ -10,7 +10,7 @@ const maxClaim = 1000
 const maxClaimBytes = 8 * 1024 * 1024
 // What a message is taken to have before the first is seen: one claim of large ones must not fill the memory.
 const firstSize = 64 * 1024
-// How long to wait before a failed call is tried again, and between looks without a reason, in milliseconds.
+// Before a failed call is tried again, and between looks without a reason, in milliseconds.
 const retryAfter = 250
 const pollInterval = 2000
 // Acknowledgements between two looks at what was set aside.
@@ -281,12 +281,10 @@ export class Supply {
   /** Without members here, what waits is for other nodes. Delivered ones go to the very front. */
   private async giveBack (): Promise<void> {
     const waiting = this.demand.takeWaiting()
-    try {
-      await this.release(waiting)
-    } catch (error) {
+    await this.release(waiting).catch((error: Error) => {
       for (const held of waiting) this.demand.keep(held)
       throw error
-    }
+    })
     for (const held of waiting) this.demand.forget(held)
   }
 

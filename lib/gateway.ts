@@ -67,7 +67,7 @@ export class Gateway {
   constructor (broker: Broker, options: GatewayOptions = {}) {
     const resolved = resolveOptions(options)
     const host = asHost(broker)
-    this.redis = resolved.redis === null ? null : storeConnection(resolved.redis, resolved.confirm)
+    this.redis = resolved.redis === null ? null : storeConnection(resolved.redis)
     const link = new HostLink(host, { confirm: resolved.confirm, redis: this.redis })
     const bridge = new Bridge(link)
     this.inlet = new Inlet(link, (packet, natsBorn) => { this.inbound.receive(packet, natsBorn) })

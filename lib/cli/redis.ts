@@ -14,10 +14,7 @@ const farewell = 1000
 export interface RedisLink {
   readonly mq: object
   readonly persistence: object
-  /**
-   * For what is stored in batches. What Redis has not answered when it breaks fails, since whoever published it is told;
-   * sent again, it might be stored twice.
-   */
+  /** For what is stored in batches, which are large. */
   readonly connection: Redis
   /** What is wrong with Redis, or null. */
   problem (): string | null
@@ -50,8 +47,8 @@ export async function connectRedis (url: string, log: Logger): Promise<RedisLink
   }
   // A command that is given up is a subscription or a message lost: it waits for Redis instead.
   // Not pipelined by itself: ioredis would let subscriptions overtake unsubscriptions.
-  const open = (enableAutoPipelining: boolean, autoResendUnfulfilledCommands = true): Redis => new Redis(url, { enableAutoPipelining, autoResendUnfulfilledCommands, maxRetriesPerRequest: null })
-  const connections = [open(false), open(true), open(true), open(false, false)] as const
+  const open = (enableAutoPipelining: boolean): Redis => new Redis(url, { enableAutoPipelining, maxRetriesPerRequest: null })
+  const connections = [open(false), open(true), open(true), open(false)] as const
   const [subConn, pubConn, conn, connection] = connections
   for (const connection of connections) connection.on('error', failed).on('ready', back)
   const leave = (): void => { for (const connection of connections) connection.disconnect() }

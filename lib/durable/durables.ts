@@ -28,6 +28,21 @@ export interface DurableInfo extends Depth {
   readonly buried: number
 }
 
+/** What an operator can do with the durable groups of a cluster. */
+export interface DurableGroups {
+  list (): Promise<DurableInfo[]>
+  /** @param name the queue group; null when there is no such group */
+  inspect (name: string): Promise<DurableInfo | null>
+  /** Drops the messages of a group that no member has in hand. @returns how many, as far as known */
+  purge (name: string): Promise<number>
+  /**
+   * Removes a group and its messages.
+   *
+   * @throws {NatsError} NATS_ERR_DURABLE_IN_USE while it has members on this node
+   */
+  remove (name: string): Promise<void>
+}
+
 // Groups are clients in Aedes' persistence; their ids say whose they are (design: identity is mountpoint and queue group).
 const idPrefix = 'nats:/'
 
@@ -38,7 +53,7 @@ export interface DurablesOptions extends Omit<GroupServices, 'answers' | 'stream
 }
 
 /** The durable groups that have members on this node. */
-export class Durables {
+export class Durables implements DurableGroups {
   private readonly services: GroupServices
   private readonly answer: (subject: string) => void
   private readonly ackPrefix: string
@@ -140,7 +155,6 @@ export class Durables {
     await this.services.store.close()
   }
 
-  /** All durable groups of the cluster. */
   async list (): Promise<DurableInfo[]> {
     const { store } = this.services
     const records = await store.groups()
@@ -164,21 +178,14 @@ export class Durables {
     }))
   }
 
-  /** Null when there is no such group. */
   async inspect (name: string): Promise<DurableInfo | null> {
     return (await this.list()).find((info) => info.name === name) ?? null
   }
 
-  /** Drops the messages of a group that no member has in hand. @returns how many, as far as known */
   async purge (name: string): Promise<number> {
     return await this.services.store.purge(idOf(name))
   }
 
-  /**
-   * Removes a group and its messages.
-   *
-   * @throws {NatsError} NATS_ERR_DURABLE_IN_USE while it has members on this node
-   */
   async remove (name: string): Promise<void> {
     const id = idOf(name)
     const group = this.groups.get(id)

@@ -11,7 +11,7 @@ import { Client, type ClientStream } from './client/client.ts'
 import { Flusher } from './client/flusher.ts'
 import { addTraffic, Counters, type Services, type Traffic } from './client/services.ts'
 import { createDurables } from './durable/create.ts'
-import type { Durables } from './durable/durables.ts'
+import type { DurableGroups } from './durable/durables.ts'
 import { NatsError } from './errors.ts'
 import { type GatewayOptions, optionTable, type OptionRow, parseAddress, type ResolvedOptions, resolveOptions } from './options.ts'
 import { Inbound } from './routing/inbound.ts'
@@ -67,7 +67,7 @@ export class Gateway {
   constructor (broker: Broker, options: GatewayOptions = {}) {
     const resolved = resolveOptions(options)
     const host = asHost(broker)
-    this.redis = resolved.redis === null ? null : storeConnection(resolved.redis, resolved.confirm)
+    this.redis = resolved.redis === null ? null : storeConnection(resolved.redis)
     const link = new HostLink(host, { confirm: resolved.confirm, redis: this.redis })
     const bridge = new Bridge(link)
     this.inlet = new Inlet(link, (packet, natsBorn) => { this.inbound.receive(packet, natsBorn) })
@@ -130,7 +130,7 @@ export class Gateway {
    *
    * @throws {NatsError} NATS_ERR_NO_DURABLES when the option `durable` is false
    */
-  get durables (): Durables {
+  get durables (): DurableGroups {
     const { durables } = this.services
     if (durables === null) throw new NatsError('NATS_ERR_NO_DURABLES')
     return durables

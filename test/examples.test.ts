@@ -21,6 +21,22 @@ t.test('the first two examples, with the server of `npm start`', async (t) => {
   }
 })
 
+t.test('the service that misses nothing', async (t) => {
+  const server = await startServer(t)
+  const env = { ...process.env, NATS_URL: server.natsUrl, MQTT_URL: server.mqttUrl }
+  const start = (...args: string[]): Process => new Process(t, process.execPath, [example('durable.js'), ...args], env)
+  const first = start()
+  await first.until(/waiting for sensors\.>/)
+  await first.stop('SIGINT')
+  const device = start('publish', '3')
+  t.equal(await device.exit(), 0)
+  t.equal(device.output, 'stored: reading 1\nstored: reading 2\nstored: reading 3\n')
+  const second = start()
+  await second.until(/reading": 3/)
+  t.equal(second.output, 'waiting for sensors.>\nsensors.thermometer: {"reading": 1}\nsensors.thermometer: {"reading": 2}\nsensors.thermometer: {"reading": 3}\n')
+  await second.stop('SIGINT')
+})
+
 for (const name of ['aedes.js', 'fastify.js']) {
   t.test(name, async (t) => {
     const run = new Process(t, process.execPath, [example(name)], { ...process.env, NATS_PORT: '0', MQTT_PORT: '0', PORT: '0' })

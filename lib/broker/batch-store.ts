@@ -4,18 +4,10 @@ import type { EnqueueStore } from './publish-order.ts'
 
 type Argument = string | Buffer | number
 
-/** As much of a transaction of ioredis as is needed. */
-interface Transaction {
-  mset (args: Argument[]): unknown
-  rpush (key: string, ...args: string[]): unknown
-  expire (key: string, seconds: number): unknown
-  exec (): Promise<[Error | null, unknown][] | null>
-}
-
 /** As much of a connection of ioredis (Redis or Cluster) as is needed. */
 export interface RedisCommands {
   readonly isCluster?: boolean
-  multi (): Transaction
+  eval (script: string, keys: number, ...args: Argument[]): Promise<unknown>
   set (key: string, value: Argument): Promise<unknown>
   rpush (key: string, ...args: string[]): Promise<unknown>
   expire (key: string, seconds: number): Promise<unknown>
@@ -27,6 +19,36 @@ export interface StoreRedis {
   /** How long a stored packet lives, in seconds, as the persistence was told; 0 is for ever. */
   readonly packetTTL?: ((packet: PublishPacket) => number) | undefined
 }
+
+/*
+ * Stores a batch, once: ioredis sends again what Redis has not answered when a connection breaks, and entries that a list
+ * holds twice would count down twice. KEYS n packets and counts, then lists. ARGV n, their values; for each list how many
+ * entries, and these; then index of a key and seconds that it lives, for each that does not live for ever.
+ */
+const storeBatch = `
+local n = tonumber(ARGV[1])
+local values = {}
+for i = 1, n do
+  values[2 * i - 1] = KEYS[i]
+  values[2 * i] = ARGV[i + 1]
+end
+if redis.call('MSETNX', unpack(values)) == 0 then
+  for i = 1, n, 2 do
+    if redis.call('GET', KEYS[i]) == ARGV[i + 1] then return 0 end
+  end
+  redis.call('MSET', unpack(values))
+end
+local at = n + 2
+for i = n + 1, #KEYS do
+  local count = tonumber(ARGV[at])
+  redis.call('RPUSH', KEYS[i], unpack(ARGV, at + 1, at + count))
+  at = at + count + 1
+end
+while at < #ARGV do
+  redis.call('EXPIRE', KEYS[tonumber(ARGV[at])], ARGV[at + 1])
+  at = at + 2
+end
+return 1`
 
 // Most packets of a batch, and bytes of them: ioredis takes a batch apart in one go.
 const maxBatch = 1024
@@ -159,13 +181,22 @@ export class BatchStore implements EnqueueStore {
   }
 
   private async writeTogether (batch: Batch): Promise<void> {
-    const transaction = this.connection.multi()
-    transaction.mset(batch.values)
-    for (const [key, seconds] of batch.lifetimes) transaction.expire(key, seconds)
-    for (const [list, keys] of batch.lists) transaction.rpush(list, ...keys)
-    const results = await transaction.exec()
-    if (results === null) throw new Error('Redis discarded the transaction')
-    for (const [error] of results) if (error !== null) throw error
+    const { values, lists, lifetimes } = batch
+    const keys: Argument[] = []
+    const args: Argument[] = [values.length / 2]
+    const places = new Map<Argument, number>()
+    for (let i = 0; i < values.length; i += 2) {
+      keys.push(values[i] as string)
+      args.push(values[i + 1] as Argument)
+      if (lifetimes.length > 0) places.set(values[i] as string, keys.length)
+    }
+    for (const [list, entries] of lists) {
+      keys.push(list)
+      args.push(entries.length)
+      for (const entry of entries) args.push(entry)
+    }
+    for (const [key, seconds] of lifetimes) args.push(places.get(key) as number, seconds)
+    await this.connection.eval(storeBatch, keys.length, ...keys, ...args)
   }
 
   /** No key is in a list before the packet is there: who finds none takes it for expired. */

@@ -10,13 +10,10 @@ export interface StoreConnection extends StoreRedis {
 /**
  * The host's own connection, or one to its URL. A command waits for Redis there while it is away: publishers are held
  * back meanwhile, and what they were told is stored is stored.
- *
- * @param confirm whether publishers hear of a failure: then what Redis has not answered when the connection breaks fails,
- * else it is sent again, and may be stored twice
  */
-export function storeConnection ({ connection, url, packetTTL }: RedisOption, confirm: boolean): StoreConnection {
+export function storeConnection ({ connection, url, packetTTL }: RedisOption): StoreConnection {
   if (connection !== undefined) return { connection, packetTTL, close () {} }
-  const own = new Redis(url as string, { maxRetriesPerRequest: null, autoResendUnfulfilledCommands: !confirm })
+  const own = new Redis(url as string, { maxRetriesPerRequest: null })
   // The durable store, or the host's own connections, say that Redis is away.
   own.on('error', () => {})
   return { connection: own, packetTTL, close () { own.disconnect() } }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import persistenceRedis from 'aedes-persistence-redis'
 import { Redis } from 'ioredis'
 import mqemitterRedis from 'mqemitter-redis'
@@ -6,15 +7,14 @@ import type { Logger } from '../options.ts'
 
 // How long Redis may take to answer when the server starts, in milliseconds.
 const patience = 10_000
+// And when it stops.
+const farewell = 1000
 
 /** What joins brokers: their queue and their persistence on one Redis. */
 export interface RedisLink {
   readonly mq: object
   readonly persistence: object
-  /**
-   * For what is stored in batches. What Redis has not answered when it breaks fails, since whoever published it is told;
-   * sent again, it might be stored twice.
-   */
+  /** For what is stored in batches, which are large. */
   readonly connection: Redis
   /** What is wrong with Redis, or null. */
   problem (): string | null
@@ -47,8 +47,8 @@ export async function connectRedis (url: string, log: Logger): Promise<RedisLink
   }
   // A command that is given up is a subscription or a message lost: it waits for Redis instead.
   // Not pipelined by itself: ioredis would let subscriptions overtake unsubscriptions.
-  const open = (enableAutoPipelining: boolean, autoResendUnfulfilledCommands = true): Redis => new Redis(url, { enableAutoPipelining, autoResendUnfulfilledCommands, maxRetriesPerRequest: null })
-  const connections = [open(false), open(true), open(true), open(false, false)] as const
+  const open = (enableAutoPipelining: boolean): Redis => new Redis(url, { enableAutoPipelining, maxRetriesPerRequest: null })
+  const connections = [open(false), open(true), open(true), open(false)] as const
   const [subConn, pubConn, conn, connection] = connections
   for (const connection of connections) connection.on('error', failed).on('ready', back)
   const leave = (): void => { for (const connection of connections) connection.disconnect() }
@@ -67,7 +67,8 @@ export async function connectRedis (url: string, log: Logger): Promise<RedisLink
     connection,
     problem: () => down === null ? null : `Redis at ${place(url)}: ${down}`,
     close: async () => {
-      await persistence.destroy().catch(() => {})
+      // It waits for Redis, which may be away.
+      await Promise.race([persistence.destroy().catch(() => {}), delay(down === null ? farewell : 0, undefined, { ref: false })])
       leave()
     }
   }

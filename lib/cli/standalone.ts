@@ -53,8 +53,8 @@ export async function startStandalone (settings: Settings, log: ServerLog): Prom
 function closeBroker (broker: Aedes, problem: string | null): Promise<void> {
   return new Promise((resolve) => {
     broker.close(resolve)
-    // A Redis that is away never says goodbye.
-    if (problem !== null) setTimeout(resolve, 500)
+    // A Redis that is away never says goodbye, known to be away or not.
+    setTimeout(resolve, problem === null ? 1500 : 500).unref()
   })
 }
 

@@ -28,6 +28,21 @@ export interface DurableInfo extends Depth {
   readonly buried: number
 }
 
+/** What an operator can do with the durable groups of a cluster. */
+export interface DurableGroups {
+  list (): Promise<DurableInfo[]>
+  /** @param name the queue group; null when there is no such group */
+  inspect (name: string): Promise<DurableInfo | null>
+  /** Drops the messages of a group that no member has in hand. @returns how many, as far as known */
+  purge (name: string): Promise<number>
+  /**
+   * Removes a group and its messages.
+   *
+   * @throws {NatsError} NATS_ERR_DURABLE_IN_USE while it has members on this node
+   */
+  remove (name: string): Promise<void>
+}
+
 // Groups are clients in Aedes' persistence; their ids say whose they are (design: identity is mountpoint and queue group).
 const idPrefix = 'nats:/'
 
@@ -38,7 +53,7 @@ export interface DurablesOptions extends Omit<GroupServices, 'answers' | 'stream
 }
 
 /** The durable groups that have members on this node. */
-export class Durables {
+export class Durables implements DurableGroups {
   private readonly services: GroupServices
   private readonly answer: (subject: string) => void
   private readonly ackPrefix: string
@@ -65,7 +80,7 @@ export class Durables {
       work: (id) => { this.groups.get(id)?.work() },
       lost: (id) => {
         log.warn({ group: nameOf(id) }, `durable ${nameOf(id)}: other nodes took back what this one had, which was away too long`)
-        this.groups.get(id)?.lost()
+        this.lost(id)
       },
       dropped: (id, count) => {
         const before = this.dropped.get(id) ?? 0
@@ -78,6 +93,17 @@ export class Durables {
         else if (this.trouble === null) log.error({}, `durable subscriptions: the store is away: ${problem}`)
         this.trouble = problem
       }
+    })
+  }
+
+  /** What this node had of a group is not its own any more; maybe the group was removed, which has members here. */
+  private lost (id: string): void {
+    const group = this.groups.get(id)
+    if (group === undefined) return
+    group.lost()
+    if (group.memberCount === 0) return
+    this.services.store.register(id, group.topicFilters).then(() => { group.tellPresence() }, (error: Error) => {
+      this.services.log.error({ group: group.name }, `cannot register durable ${group.name} again: ${error.message}`)
     })
   }
 
@@ -129,7 +155,6 @@ export class Durables {
     await this.services.store.close()
   }
 
-  /** All durable groups of the cluster. */
   async list (): Promise<DurableInfo[]> {
     const { store } = this.services
     const records = await store.groups()
@@ -153,21 +178,14 @@ export class Durables {
     }))
   }
 
-  /** Null when there is no such group. */
   async inspect (name: string): Promise<DurableInfo | null> {
     return (await this.list()).find((info) => info.name === name) ?? null
   }
 
-  /** Drops the messages of a group that no member has in hand. @returns how many, as far as known */
   async purge (name: string): Promise<number> {
     return await this.services.store.purge(idOf(name))
   }
 
-  /**
-   * Removes a group and its messages.
-   *
-   * @throws {NatsError} NATS_ERR_DURABLE_IN_USE while it has members on this node
-   */
   async remove (name: string): Promise<void> {
     const id = idOf(name)
     const group = this.groups.get(id)

@@ -50,6 +50,11 @@ export class Group {
     this.ticker = setInterval(() => { this.tick() }, Math.max(10, Math.min(1000, services.limits.ackWait / 4)))
   }
 
+  /** The filters that members on this node ask for. */
+  get topicFilters (): string[] {
+    return this.roster.topicFilters
+  }
+
   /** Present members on this node. */
   get memberCount (): number {
     return this.roster.present.length
@@ -91,7 +96,8 @@ export class Group {
     for (const held of member.pending) this.retake(held, member)
   }
 
-  private tellPresence (): void {
+  /** Tells the store which filters are asked for here. */
+  tellPresence (): void {
     this.services.store.present(this.id, this.roster.topicFilters)
   }
 

@@ -38,7 +38,9 @@ export class RedisNode {
 
   /** @param recover gives back what lost answers of a group may have brought */
   constructor (settings: RedisStoreSettings, recover: (group: RedisGroup) => Promise<void>) {
-    this.times = { ...storeTimes, ...settings.times }
+    const times = { ...storeTimes, ...settings.times }
+    // Several times before it would expire.
+    this.times = { ...times, presence: Math.min(times.presence, settings.options.expiry / 4) }
     this.options = settings.options
     this.log = settings.log
     this.recover = recover

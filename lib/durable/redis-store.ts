@@ -14,6 +14,9 @@ const maxAhead = 200
 /** After which a node that had to leave messages to others looks whether they took them, in milliseconds. */
 const turnTime = 50
 
+/** What a claim answers then. */
+const othersTurn = -2
+
 /** Most messages in one script: others wait while it runs. */
 const batch = 1000
 
@@ -151,10 +154,11 @@ export class RedisStore implements DurableStore {
       const answer = await this.node.calls.run('claim', [keys.list, keys.meta, keys.holders, keys.parked, keys.tries, keys.done, keys.doneBefore, keys.claimed], args)
       const claimed = await this.read(group, answer as Answer)
       group.answered = request
-      const [tooMany] = answer as Answer
-      if (tooMany < 0) this.node.lookAgain(group.name, turnTime)
-      if (tooMany <= 0) return claimed
-      await this.node.trim(group)
+      const [tooMany, ...rest] = answer as Answer
+      if (tooMany > 0) await this.node.trim(group)
+      else if (tooMany === othersTurn) this.node.lookAgain(group.name, turnTime)
+      // Nothing came of what was there: there may be more. The last of the answer is what was dropped.
+      if (tooMany === othersTurn || claimed.length > 0 || (tooMany === 0 && rest.length === 1)) return claimed
     }
   }
 

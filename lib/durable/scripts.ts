@@ -51,7 +51,8 @@ const messageScripts = {
    * KEYS list meta holders parked tries done doneBefore claimed. ARGV node, request number, the last request whose
    * answer arrived (what later ones took is given back), how many, how many there may be altogether, how many bytes,
    * how many members, how far ahead of other nodes a member may be.
-   * Returns { how many there are too many, -1 when it is the turn of others, [entry, packet, deliveries]... }, on a cluster without packets, and `due` as last.
+   * Returns { how many there are too many, or -1 when all was dropped, or -2 when it is the turn of others,
+   * [entry, packet, deliveries]... }, on a cluster without packets, and `due` as last.
    */
   claim: `
 local list, meta, holders, parked, tries, done, doneBefore, base = unpack(KEYS)
@@ -90,7 +91,7 @@ if least then
   local ahead = least + tonumber(ARGV[10])
   taken = math.min(taken, ahead)
   local allowed = math.floor((ahead - taken) * tonumber(ARGV[9]))
-  if allowed < 1 then hungry(true) return { -1, due } end
+  if allowed < 1 then hungry(true) return { -2, due } end
   count = math.min(count, allowed)
 end
 local depth = waiting + redis.call('ZCARD', parked)
@@ -136,6 +137,7 @@ end
 redis.call('LTRIM', list, passed, -1)
 taken = taken + passed / tonumber(ARGV[9])
 hungry(passed < wanted)
+if #answer == 1 then answer[1] = -1 end
 answer[#answer + 1] = due
 return answer`,
 

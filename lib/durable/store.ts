@@ -31,7 +31,7 @@ export interface Depth {
   /** In the hands of any node. */
   readonly claimed: number
   readonly parked: number
-  /** Claimed or waiting ones that were handed to a member before. */
+  /** Those of them that were handed to a member before. */
   readonly redelivered: number
   /** When the oldest of them was published, in milliseconds since 1970; null when there is none, or nobody knows. */
   readonly oldest: number | null
@@ -65,8 +65,9 @@ export interface StoreEvents {
   /** Messages of a group were dropped because it held too many; the oldest first. */
   dropped (group: string, count: number): void
   /**
-   * This node was thought dead (it slept, or Redis was away for it), and others have taken back what it had claimed:
-   * whatever it holds of the group is not its own any more.
+   * This node was thought dead (it slept, or Redis was away for it or lost its data), and others have taken back what it
+   * had claimed: whatever it holds of the group is not its own any more. Also said to the members' nodes when another
+   * node has removed the group; it is gone then, until somebody registers it again.
    */
   lost (group: string): void
 }
@@ -98,7 +99,9 @@ export interface DurableStore {
    */
   present (group: string, filters: readonly string[]): void
   /**
-   * Takes up to `count` waiting messages, oldest first; those given back before all others.
+   * Takes up to `count` waiting messages, oldest first; those given back before all others. Fewer come also when they
+   * are large, or some were not to be delivered, or it is the turn of another node, of which `work` tells; only when
+   * none comes, none waits.
    *
    * @param members for how many; nodes that want messages at the same time get them by their number
    */

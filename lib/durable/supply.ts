@@ -10,7 +10,7 @@ const maxClaim = 1000
 const maxClaimBytes = 8 * 1024 * 1024
 // What a message is taken to have before the first is seen: one claim of large ones must not fill the memory.
 const firstSize = 64 * 1024
-// How long to wait before a failed call is tried again, and between looks without a reason, in milliseconds.
+// Before a failed call is tried again, and between looks without a reason, in milliseconds.
 const retryAfter = 250
 const pollInterval = 2000
 // Acknowledgements between two looks at what was set aside.
@@ -156,8 +156,13 @@ export class Supply {
     else await this.claim()
   }
 
+  /** How many messages are not too many bytes at once, as far as known. */
+  private get claimSize (): number {
+    return Math.max(1, Math.min(maxClaim, Math.floor(maxClaimBytes / this.averageSize)))
+  }
+
   private async claim (): Promise<void> {
-    const count = Math.max(1, Math.min(maxClaim, this.demand.room, Math.floor(maxClaimBytes / this.averageSize)))
+    const count = Math.max(1, Math.min(this.demand.room, this.claimSize))
     this.isWoken = false
     try {
       const claimed = await this.store.claim(this.group, count, this.demand.memberCount)
@@ -262,7 +267,7 @@ export class Supply {
           else if (when === 'later') this.hasStuckParked = true
         }
         found += ids.length
-        if (ids.length > 0) this.receive(await this.store.unpark(this.group, ids))
+        while (ids.length > 0) this.receive(await this.store.unpark(this.group, ids.splice(0, this.claimSize)))
       } while (from !== null && this.demand.room > 0 && !this.isStopped)
     } catch (error) {
       this.mayHaveParked = true
@@ -276,12 +281,10 @@ export class Supply {
   /** Without members here, what waits is for other nodes. Delivered ones go to the very front. */
   private async giveBack (): Promise<void> {
     const waiting = this.demand.takeWaiting()
-    try {
-      await this.release(waiting)
-    } catch (error) {
+    await this.release(waiting).catch((error: Error) => {
       for (const held of waiting) this.demand.keep(held)
       throw error
-    }
+    })
     for (const held of waiting) this.demand.forget(held)
   }
 

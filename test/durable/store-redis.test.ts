@@ -40,6 +40,16 @@ t.test('RedisStore', async (t) => {
     t.match(await store.depth(group), { waiting: 0, claimed: 3 })
   })
 
+  t.test('nobody has to ask again because much has expired', async (t) => {
+    const { redis, broker, open } = await start(t, url)
+    const { store } = await open(t)
+    await store.register(group, ['a'])
+    await publish(broker, 'a', numbers(0, 250))
+    await redis.del(...await redis.lrange(`outgoing:${encodeURIComponent(group)}`, 0, 199))
+    t.strictSame(payloads(await store.claim(group, 100)), numbers(200, 250).map(String))
+    t.equal((await redis.keys('*:offlineCount')).length, 50)
+  })
+
   t.test('a claim drops what is too much before it', async (t) => {
     const { broker, open } = await start(t, url)
     const { store, told } = await open(t, { maxDepth: 10 })

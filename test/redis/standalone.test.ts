@@ -80,6 +80,6 @@ t.test('a server stops also when its Redis is away', async (t) => {
   await client.fence()
   await redis.process.stop('SIGKILL')
   await server.process.until(/is away/)
-  await server.process.stop('SIGTERM')
+  t.equal(await server.process.stop('SIGTERM'), 0)
   t.match(server.process.output, /is away/)
 })

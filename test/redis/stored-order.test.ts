@@ -122,7 +122,7 @@ t.test('on Redis', async (t) => {
 
   const { create } = versions[1] as typeof versions[number]
 
-  t.test('many messages of one turn are one transaction', async (t) => {
+  t.test('many messages of one turn are one script', async (t) => {
     const connection = connectTo(t, server.port)
     const { broker } = await startRedisBroker(t, server.port, { create, connection })
     const { link } = startLink(t, broker, { redis: { connection } })
@@ -133,10 +133,37 @@ t.test('on Redis', async (t) => {
     const stats = await redis.info('commandstats')
     const calls = (command: string): number => Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0)
     t.equal(await redis.llen('outgoing:all'), 5000)
-    t.ok(calls('exec') >= 5 && calls('exec') < 20, `${calls('exec')} transactions`)
-    t.equal(calls('rpush'), calls('exec'))
-    t.equal(calls('mset'), calls('exec'))
+    t.ok(calls('eval') >= 5 && calls('eval') < 20, `${calls('eval')} scripts`)
+    t.equal(calls('rpush'), calls('eval'))
+    t.equal(calls('msetnx'), calls('eval'))
     t.equal(calls('set'), 0)
+  })
+
+  t.test('what is sent again since its answer was lost is stored once; an id that comes again is another message', async (t) => {
+    const connection = connectTo(t, server.port)
+    const { broker } = await startRedisBroker(t, server.port, { create, connection })
+    const twice = {
+      set: connection.set.bind(connection),
+      rpush: connection.rpush.bind(connection),
+      expire: connection.expire.bind(connection),
+      eval: async (script: string, keys: number, ...args: (string | Buffer | number)[]) => {
+        await connection.eval(script, keys, ...args)
+        return await connection.eval(script, keys, ...args)
+      }
+    }
+    const { link } = startLink(t, broker, { redis: { connection: twice } })
+    await redis.flushall()
+    await addOffline(broker, 'all', '#')
+    await Promise.all(Array.from({ length: 50 }, (_, i) => publish(broker, 'a', String(i))))
+    await link.settled()
+    const entries = await redis.lrange('outgoing:all', 0, -1)
+    t.equal(entries.length, 50)
+    t.equal(new Set(entries).size, 50)
+    const { counter } = broker as unknown as { counter: number }
+    Object.assign(broker, { counter: counter - 1 })
+    await publish(broker, 'a', 'other')
+    t.equal(await redis.llen('outgoing:all'), 51)
+    t.match(await redis.get(entries.at(-1) as string), /other/)
   })
 
   t.test('what Redis refuses fails the publishes concerned, and leaves nothing', async (t) => {

@@ -60,6 +60,13 @@ function countResults () {
   return { passed: count('pass'), failed: count('fail') }
 }
 
+/** What failed, with where: the reporter says it long before the end, or not at all when a file runs out of time. */
+function showFailures () {
+  if (!existsSync(results)) return
+  const failures = readFileSync(results, 'utf8').split('\n').filter((line) => /^ *not ok/.test(line) && !/# (?:SKIP|TODO)/.test(line))
+  for (const line of failures) console.log(line)
+}
+
 function checkCoverage () {
   const files = Object.entries(JSON.parse(readFileSync(coverage, 'utf8'))).filter(([file]) => file.startsWith(path.resolve('lib') + path.sep))
   const [lines, branches] = ['lines', 'branches'].map((kind) => {
@@ -83,5 +90,6 @@ const status = run('npx', ['--no-install', 'tap', '--reporter=terse', `--output-
   env: { ...process.env, CI: '1' }
 })
 const { passed, failed } = countResults()
+showFailures()
 if (status !== 0 || failed > 0) finish(passed, Math.max(1, failed), status === 0 ? 1 : status)
 finish(passed, failed, checkCoverage() ? 0 : 1)

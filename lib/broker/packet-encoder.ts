@@ -10,22 +10,23 @@ const yes = 0xc3
 const float64 = 0xcb
 const nothing = Buffer.alloc(0)
 
-function encoded (value: unknown): Buffer {
-  const buffer = Buffer.alloc(room(value))
+/** Any value as msgpack-lite encodes it, as far as JSON and Buffers go; what MessagePack cannot say is nil. */
+export function encodeValue (value: unknown): Buffer {
+  const buffer = Buffer.allocUnsafe(room(value))
   return buffer.subarray(0, write(buffer, 0, value))
 }
 
-const command = Buffer.concat([encoded('cmd'), encoded('publish'), encoded('brokerId')])
-const counterKey = encoded('brokerCounter')
-const topicKey = encoded('topic')
-const payloadKey = encoded('payload')
-const qosKey = encoded('qos')
-const retainKey = encoded('retain')
-const dupKey = encoded('dup')
+const command = Buffer.concat([encodeValue('cmd'), encodeValue('publish'), encodeValue('brokerId')])
+const counterKey = encodeValue('brokerCounter')
+const topicKey = encodeValue('topic')
+const payloadKey = encodeValue('payload')
+const qosKey = encodeValue('qos')
+const retainKey = encodeValue('retain')
+const dupKey = encodeValue('dup')
 // A packet has one from the moment it goes to a client.
-const noMessageId = Buffer.concat([encoded('messageId'), Buffer.from([nil])])
+const noMessageId = Buffer.concat([encodeValue('messageId'), Buffer.from([nil])])
 const keys = ['clientId', 'nl', 'properties', 'messageExpiry'] as const
-const optionalKeys = keys.map((key) => ({ key, bytes: encoded(key) }))
+const optionalKeys = keys.map((key) => ({ key, bytes: encodeValue(key) }))
 // All keys above, and what the numbers and flags take.
 const fixedRoom = 200
 

@@ -4,6 +4,7 @@ import { Redis } from 'ioredis'
 import mqemitterRedis from 'mqemitter-redis'
 import { NatsError } from '../errors.ts'
 import type { Logger } from '../options.ts'
+import { type RedisQueue, speedUp } from './redis-queue.ts'
 
 // How long Redis may take to answer when the server starts, in milliseconds.
 const patience = 10_000
@@ -59,6 +60,7 @@ export async function connectRedis (url: string, log: Logger): Promise<RedisLink
   }
   const mq = mqemitterRedis({ subConn, pubConn })
   Object.assign(mq, safeNames())
+  speedUp(mq as unknown as RedisQueue, pubConn, subConn)
   ;(mq as unknown as { state: { on (event: 'error', listener: (error: Error) => void): void } }).state.on('error', failed)
   const persistence = persistenceRedis({ conn })
   return {

@@ -27,3 +27,11 @@ export function laneId (brokerId: string): string {
 export function counterStart (): number {
   return Date.now() * 1024
 }
+
+// Counters below it are not made from the time.
+const firstDated = Date.UTC(2020, 0) * 1024
+
+/** When a packet with this counter entered its broker, in milliseconds since 1970; null when the counter does not tell. */
+export function publishedAt (counter: number): number | null {
+  return counter > firstDated ? Math.floor(counter / 1024) : null
+}

@@ -7,7 +7,7 @@ export interface PersistenceClient {
 }
 
 /** A subscription as Aedes stores it; `rh`, `rap` and `nl` are MQTT 5's subscription options. */
-export interface StoredSubscription {
+export interface SessionSubscription {
   topic: string
   qos: 0 | 1 | 2
   rh?: number
@@ -29,9 +29,9 @@ export interface HostPersistence {
    * Two at once for one client that begin with the same filter lose the promise of the first (broadcastPersistence.js
    * keeps one waiter for each): ask one at a time.
    */
-  addSubscriptions (client: PersistenceClient, subscriptions: StoredSubscription[]): Promise<unknown>
+  addSubscriptions (client: PersistenceClient, subscriptions: SessionSubscription[]): Promise<unknown>
   removeSubscriptions (client: PersistenceClient, filters: string[]): Promise<unknown>
-  subscriptionsByClient (client: PersistenceClient): Promise<StoredSubscription[] | null>
+  subscriptionsByClient (client: PersistenceClient): Promise<SessionSubscription[] | null>
   outgoingStream (client: PersistenceClient): AsyncIterable<OutgoingPacket>
   outgoingUpdate (client: PersistenceClient, packet: OutgoingPacket): Promise<unknown>
   outgoingClearMessageId (client: PersistenceClient, packet: { messageId: number }): Promise<unknown>

@@ -1,3 +1,4 @@
+import { publishedAt } from '../broker/identity.ts'
 import type { AckKind } from '../options.ts'
 import type { Held } from './held.ts'
 import { type Message, withHeader } from '../wire/message.ts'
@@ -30,7 +31,8 @@ export class Delivery {
     const sequence = ++this.sequence
     if (this.kind === 'pong') return ''
     const counter = held.id.slice(held.id.lastIndexOf(':') + 1)
-    return `${this.prefix}${held.deliveries + 1}.${counter}.${sequence}.${publishedAt(held.id) ?? Date.now()}000000.${waiting}`
+    const time = publishedAt(Number(counter)) ?? Date.now()
+    return `${this.prefix}${held.deliveries + 1}.${counter}.${sequence}.${time}000000.${waiting}`
   }
 
   // hot: once per delivery
@@ -48,15 +50,6 @@ export const ackPrefix = '$JS.ACK.'
 /** The host chooses broker ids; one must not end the header line. */
 function headerText (id: string): string {
   return encodeText(id.replace(/[\r\n]/g, ' '))
-}
-
-// Counters of brokers with a gateway began at Date.now() * 1024 (broker/identity.ts).
-const firstDated = Date.UTC(2020, 0) * 1024
-
-/** When a message entered its broker, in milliseconds since 1970; null when its number does not tell. */
-export function publishedAt (id: string): number | null {
-  const counter = Number(id.slice(id.lastIndexOf(':') + 1))
-  return counter > firstDated ? Math.floor(counter / 1024) : null
 }
 
 /** A group's name as one token of a subject. */

@@ -1,15 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { NatsError } from '../errors.ts'
-import type { HostPersistence, StoredSubscription } from '../broker/persistence.ts'
+import { publishedAt } from '../broker/identity.ts'
+import type { HostPersistence, SessionSubscription } from '../broker/persistence.ts'
 import type { Logger } from '../options.ts'
 import { outermost } from './filters.ts'
 import { PersistenceGroup } from './persistence-group.ts'
 import { Serial } from './serial.ts'
 import type { Claimed, Depth, DurableStore, GroupRecord, Parked, ParkedPage, StoreEvents, StoreOptions } from './store.ts'
 import { type StoreTimes, storeTimes } from './times.ts'
-
-// Counters below it are not made from the time (`counterStart`).
-const firstCounter = Date.UTC(2020, 0, 1) * 1024
 
 export interface PersistenceStoreSettings {
   readonly persistence: HostPersistence
@@ -113,8 +111,7 @@ export class PersistenceStore implements DurableStore {
   async depth (name: string): Promise<Depth> {
     const group = this.known.get(name) ?? new PersistenceGroup(this.persistence, name)
     const { first, ...depth } = await group.depth()
-    const counter = first?.brokerCounter ?? 0
-    return { ...depth, oldest: counter > firstCounter ? Math.floor(counter / 1024) : null }
+    return { ...depth, oldest: publishedAt(first?.brokerCounter ?? 0) }
   }
 
   async groups (): Promise<GroupRecord[]> {
@@ -155,7 +152,7 @@ export class PersistenceStore implements DurableStore {
     const added = wanted.filter((filter) => !has.includes(filter))
     const removed = has.filter((filter) => !wanted.includes(filter))
     if (added.length > 0) {
-      const subscriptions: StoredSubscription[] = added.map((topic) => ({ topic, qos: 1, rh: 0, rap: true, nl: false }))
+      const subscriptions: SessionSubscription[] = added.map((topic) => ({ topic, qos: 1, rh: 0, rap: true, nl: false }))
       await this.persistence.addSubscriptions({ id: name }, subscriptions)
     }
     if (removed.length > 0) await this.persistence.removeSubscriptions({ id: name }, removed)

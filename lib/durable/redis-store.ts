@@ -1,3 +1,4 @@
+import { publishedAt } from '../broker/identity.ts'
 import { decodePacket } from './packet-decoder.ts'
 import { entryPrefix } from './keys.ts'
 import { RedisNode, type RedisStoreSettings } from './redis-node.ts'
@@ -22,9 +23,6 @@ const batch = 1000
 
 /** Acknowledged messages to remember, for those that come twice. */
 const remembered = 10_000
-
-// Counters below it are not made from the time (`counterStart`).
-const firstCounter = Date.UTC(2020, 0, 1) * 1024
 
 /** Durable groups on the keys of aedes-persistence-redis, for all nodes of a cluster at once. */
 export class RedisStore implements DurableStore {
@@ -121,8 +119,7 @@ export class RedisStore implements DurableStore {
     const answer = await this.node.calls.run('depth', [keys.list, keys.parked, keys.tries, keys.holders, keys.claimed])
     const [waiting, claimed, parked, redelivered, ...oldest] = answer as [number, number, number, number, ...Buffer[]]
     const counters = oldest.map((entry) => Number(String(entry).slice(String(entry).lastIndexOf(':') + 1)))
-    const least = Math.min(...counters)
-    return { waiting, claimed, parked, redelivered, oldest: counters.length > 0 && least > firstCounter ? Math.floor(least / 1024) : null }
+    return { waiting, claimed, parked, redelivered, oldest: counters.length === 0 ? null : publishedAt(Math.min(...counters)) }
   }
 
   async groups (): Promise<GroupRecord[]> {

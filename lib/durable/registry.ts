@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { NatsError } from '../errors.ts'
-import type { HostPersistence, StoredSubscription } from '../broker/persistence.ts'
+import type { HostPersistence, SessionSubscription } from '../broker/persistence.ts'
 import { outermost, overlapping } from './filters.ts'
 import type { GroupKeys, SharedKeys } from './keys.ts'
 import { type RedisCalls, within } from './redis-connection.ts'
@@ -16,7 +16,7 @@ const placeholder = '$SYS/nats/nothing'
 /** How long a lock lasts whose holder is gone, in milliseconds. */
 const lockTime = 15_000
 
-function subscription (topic: string): StoredSubscription {
+function subscription (topic: string): SessionSubscription {
   return { topic, qos: 1, rh: 0, rap: true, nl: false }
 }
 

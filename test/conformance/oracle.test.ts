@@ -44,8 +44,9 @@ const exchanges: Exchange[] = [
 /** What a server answers: all up to a last message to ourselves, or to the end. */
 async function answer (t: Teardown, port: number, { options, bytes }: Exchange): Promise<string> {
   const client = await connect(t, port, null)
-  client.send(`CONNECT ${JSON.stringify({ ...silent, headers: false, ...options })}\r\nSUB end.of.exchange end\r\n`)
-  client.send(bytes + 'PUB end.of.exchange 0\r\n\r\nCONNECT {"echo":true}\r\nPUB end.of.exchange 0\r\n\r\n')
+  // In one piece, so that both read the same chunks.
+  client.send(`CONNECT ${JSON.stringify({ ...silent, headers: false, ...options })}\r\nSUB end.of.exchange end\r\n` +
+    bytes + 'PUB end.of.exchange 0\r\n\r\nCONNECT {"echo":true}\r\nPUB end.of.exchange 0\r\n\r\n')
   try {
     return await client.expect(/[^]*?MSG end\.of\.exchange end 0\r\n\r\n/)
   } catch {

@@ -157,7 +157,6 @@ export const targets = [
   ofNatsServer('gateway-c', 0.35),
   ofNatsServer('fan-out', 0.5),
   { figure: 'durable', atLeast: 3, of: { peer: 'aedes', figure: 'durable' }, text: "aedes' persistent session" },
-  { figure: 'durable-always', atLeast: 3, of: { peer: 'aedes', figure: 'durable-always' }, text: "aedes' persistent session" },
   { figure: 'depth-flat', atLeast: 0.5, text: 'flat within 2x' },
   { figure: 'matching-flat', atLeast: 0.5, text: 'flat within 2x' }
 ]

@@ -1,6 +1,6 @@
-import { Redis } from 'ioredis'
 import type { RedisOption } from '../options.ts'
 import type { StoreRedis } from './batch-store.ts'
+import { ioredis } from './ioredis.ts'
 
 /** The Redis that packets are stored in, and how to let go of it. */
 export interface StoreConnection extends StoreRedis {
@@ -13,6 +13,7 @@ export interface StoreConnection extends StoreRedis {
  */
 export function storeConnection ({ connection, url, packetTTL }: RedisOption): StoreConnection {
   if (connection !== undefined) return { connection, packetTTL, close () {} }
+  const { Redis } = ioredis()
   const own = new Redis(url as string, { maxRetriesPerRequest: null })
   // The durable store, or the host's own connections, say that Redis is away.
   own.on('error', () => {})

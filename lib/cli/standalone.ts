@@ -11,7 +11,7 @@ import { readFromWindow } from './byte-window.ts'
 import { createHostBroker } from './host-broker.ts'
 import type { ServerLog } from './logger.ts'
 import { writePidFile, writePortsFile } from './ports-file.ts'
-import { connectRedis, type RedisLink } from './redis.ts'
+import type { RedisLink } from './redis.ts'
 import type { Address, Settings } from './settings.ts'
 
 /** A running server. */
@@ -32,7 +32,8 @@ export async function startStandalone (settings: Settings, log: ServerLog): Prom
     for (const each of undo.splice(0).reverse()) await each()
   }
   try {
-    const redis = settings.redis === null ? null : await connectRedis(settings.redis, log)
+    // ioredis is not loaded for nothing: see broker/ioredis.ts.
+    const redis = settings.redis === null ? null : await (await import('./redis.ts')).connectRedis(settings.redis, log)
     if (redis !== null) undo.push(() => redis.close())
     const broker = await createHostBroker({ id: settings.id ?? '', redis, refuseNats: settings.authorization !== null, log })
     undo.push(() => closeBroker(broker, redis?.problem() ?? null))

@@ -1,4 +1,5 @@
-import { type Cluster, Redis } from 'ioredis'
+import type { Cluster, Redis } from 'ioredis'
+import { ioredis } from '../broker/ioredis.ts'
 import { NatsError } from '../errors.ts'
 import { type Script, type ScriptName, scriptsFor } from './scripts.ts'
 
@@ -50,6 +51,7 @@ export class RedisCalls {
       const options = { ...given, keyPrefix: '', lazyConnect: false, maxRetriesPerRequest: 0, autoResubscribe: true, retryStrategy: reconnect, connectTimeout: 5000, enableAutoPipelining: false, connectionName: '' }
       const open = (offline: boolean): Redis => {
         const all = { ...options, enableOfflineQueue: offline, autoResendUnfulfilledCommands: false }
+        const { Redis } = ioredis()
         return url === undefined ? new Redis(all) : new Redis(url, all)
       }
       this.commands = open(false)

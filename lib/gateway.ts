@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { HostHookPolicy } from './auth/hooks.ts'
-import { Bridge } from './broker/bridge.ts'
 import { asHost, type Broker } from './broker/host.ts'
 import { Inlet } from './broker/inlet.ts'
 import { HostLink } from './broker/link.ts'
@@ -14,8 +13,7 @@ import { createDurables } from './durable/create.ts'
 import type { DurableGroups } from './durable/durables.ts'
 import { NatsError } from './errors.ts'
 import { type GatewayOptions, optionTable, type OptionRow, parseAddress, type ResolvedOptions, resolveOptions } from './options.ts'
-import { Inbound } from './routing/inbound.ts'
-import { Router } from './routing/router.ts'
+import { checkNames, type Space, Spaces } from './routing/spaces.ts'
 import { type Listener, listenTcp } from './transport/tcp.ts'
 import type { Info } from './wire/info.ts'
 import { serverVersion } from './wire/limits.ts'
@@ -25,7 +23,7 @@ import { messageOf } from './wire/message.ts'
 //
 //   bytes         frames            verbs            messages                  packets
 //   socket -> wire/parser -> client/dispatch -> routing/router -> broker/bridge -> Aedes.publish -> MQTT clients, other nodes
-//   socket <- client/outbox <- client/subscription <- routing/router <- routing/inbound <- broker/inlet <- Aedes mq (mqemitter)
+//   socket <- client/outbox <- client/subscription <- routing/router <- routing/spaces <- broker/inlet <- Aedes mq (mqemitter)
 
 // nats-server closes at most one connection a second in lame duck mode when there are few (server/server.go lameDuckMode).
 const slowestFarewell = 1000
@@ -50,7 +48,6 @@ export class Gateway {
   private readonly services: Services
   private readonly redis: StoreConnection | null
   private readonly inlet: Inlet
-  private readonly inbound: Inbound
   private listener: Listener | null = null
   private lastCid = 0
   private readonly past: Traffic = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 }
@@ -66,21 +63,18 @@ export class Gateway {
    */
   constructor (broker: Broker, options: GatewayOptions = {}) {
     const resolved = resolveOptions(options)
+    checkNames(resolved)
     const host = asHost(broker)
     this.redis = resolved.redis === null ? null : storeConnection(resolved.redis)
     const link = new HostLink(host, { confirm: resolved.confirm, redis: this.redis })
-    const bridge = new Bridge(link)
-    this.inlet = new Inlet(link, (packet, natsBorn) => { this.inbound.receive(packet, natsBorn) })
-    const router = new Router(this.inlet)
-    this.inbound = new Inbound(router, bridge)
+    this.inlet = new Inlet(link, (packet, natsBorn) => { this.services.spaces.receive(packet, natsBorn) })
     this.services = {
       options: resolved,
       log: resolved.logger,
       link,
-      bridge,
-      router,
+      spaces: new Spaces(link, this.inlet, resolved),
       policy: new HostHookPolicy(link),
-      durables: createDurables(link, bridge, resolved, (subject) => { this.answer(subject) }),
+      durables: createDurables(link, resolved, (space, subject) => { this.answer(space, subject) }),
       flusher: new Flusher(),
       counters: this.counters,
       closed: (client) => { this.forget(client) }
@@ -104,7 +98,7 @@ export class Gateway {
 
   /** The number of subscriptions of all connections. */
   get subscriptions (): number {
-    return this.services.router.size
+    return this.services.spaces.size
   }
 
   /**
@@ -143,8 +137,8 @@ export class Gateway {
   }
 
   /** An empty message for whoever asked for an answer to an acknowledgement. */
-  private answer (subject: string): void {
-    this.services.router.route(subject).deliver(messageOf(subject, '', ''), null)
+  private answer ({ router }: Space, subject: string): void {
+    router.route(subject).deliver(messageOf(subject, '', ''), null)
     this.services.flusher.flush()
   }
 

@@ -18,6 +18,12 @@ export type AckKind = 'reply' | 'pong'
 /** Queue group names that make a subscription durable, as subject patterns (`*`, `>`); the first that matches counts. */
 export type DurablePatterns = Readonly<Record<string, AckKind>>
 
+/** How messages from NATS are published; what is left out is QoS 0, and not retained. */
+export interface PublishRule {
+  readonly qos?: 0 | 1 | 2
+  readonly retain?: boolean
+}
+
 /** The Redis of a host whose persistence is aedes-persistence-redis: one of `connection` and `url`. */
 export interface RedisOption {
   /** Of ioredis; the host closes it. */
@@ -47,6 +53,13 @@ export interface GatewayOptions {
   writeDeadline?: number
   lameDuckDuration?: number
   lameDuckGracePeriod?: number
+  mountpoint?: string
+  mapping?: Readonly<Record<string, string>>
+  mappingOnly?: boolean
+  publish?: Readonly<Record<string, PublishRule>>
+  retained?: boolean
+  replies?: Readonly<Record<string, string>>
+  replyTimeout?: number
   durable?: DurablePatterns | false
   maxAckPending?: number
   ackWait?: number
@@ -87,6 +100,24 @@ const durable: Check = {
   test: (value) => value === false || (isPlainObject(value) && Object.entries(value).every(([pattern, kind]) =>
     /^[^\s.>]+(?:\.[^\s.>]+)*(?:\.>)?$/.test(pattern) && (kind === 'reply' || kind === 'pong')))
 }
+const text: Check = { allowed: 'a string', test: (value) => typeof value === 'string' }
+const texts: Check = {
+  allowed: 'an object of strings',
+  test: (value) => isPlainObject(value) && Object.values(value).every((each) => typeof each === 'string')
+}
+const publish: Check = {
+  allowed: 'an object of subject filters with { qos: 0, 1 or 2, retain: true or false } each',
+  test: (value) => isPlainObject(value) && Object.entries(value).every(([filter, rule]) => isSubjectFilter(filter) && isPlainObject(rule) && isPublishRule(rule))
+}
+
+function isSubjectFilter (filter: string): boolean {
+  return /^(?:>|(?:[^\s.]+\.)*[^\s.]+)$/.test(filter) && !/(?:^|\.)>\./.test(filter)
+}
+
+function isPublishRule ({ qos = 0, retain = false, ...others }: Record<string, unknown>): boolean {
+  return Object.keys(others).length === 0 && (qos === 0 || qos === 1 || qos === 2) && typeof retain === 'boolean'
+}
+
 const subject: Check = {
   allowed: 'a subject without wildcards',
   test: (value) => typeof value === 'string' && /^[\w-]+(?:\.[\w-]+)*$/.test(value)
@@ -148,6 +179,13 @@ export const optionTable = {
   writeDeadline: { default: 10_000, check: integer(1, maxTime), key: 'write_deadline', live: true, doc: 'Longest time for a write to finish. A later one closes the connection as a slow consumer.' },
   lameDuckDuration: { default: 120_000, check: integer(1, maxTime), key: 'lame_duck_duration', live: true, doc: 'Time over which lame duck mode closes the connections, one by one.' },
   lameDuckGracePeriod: { default: 10_000, check: integer(0, maxTime), key: 'lame_duck_grace_period', live: true, doc: 'Time that lame duck mode waits before it closes the first connection.' },
+  mountpoint: { default: '', check: text, key: 'mountpoint', doc: 'Topic prefix of NATS clients, ending with `/`; `${username}`, `${clientid}`, `${name}` and `${host}` in it are those of the client. It is added to what they publish and subscribe to, and taken off what they get.' }, // eslint-disable-line no-template-curly-in-string -- that is how they are written
+  mapping: { default: {}, check: texts, doc: 'Subject prefixes with a topic prefix each, `{ \'factory.\': \'plant/7/\' }`; the longest that fits counts.' },
+  mappingOnly: { default: false, check: boolean, doc: 'Whether subjects that `mapping` does not name are NATS-only.' },
+  publish: { default: {}, check: publish, doc: 'How messages from NATS are published to MQTT: subject filters with a rule each, `{ \'alarms.>\': { qos: 1 } }`; the first that matches counts, headers of the message before it.' },
+  retained: { default: false, check: boolean, live: true, doc: 'Whether a new NATS subscription gets the retained messages that match it.' },
+  replies: { default: {}, check: texts, doc: 'Where devices answer that cannot see a reply subject: topic filters of requests with a topic each, `{ \'devices/+/cmd\': \'devices/+/cmd/reply\' }`.' },
+  replyTimeout: { default: 10_000, check: integer(1, maxTime), live: true, doc: 'Longest time that such an answer is waited for.' },
   durable: { default: { 'acked.*': 'reply', 'durable.*': 'pong' }, check: durable, doc: 'Queue groups that are durable, and how their members acknowledge. `false` for none.' },
   maxAckPending: { default: 1000, check: integer(1, 1_000_000), key: 'durable.max_ack_pending', doc: 'Most messages that a member of a durable group has without acknowledging them.' },
   ackWait: { default: 30_000, check: integer(1, maxTime), key: 'durable.ack_wait', doc: 'Time for an acknowledgement; then the message goes to the next member.' },

@@ -45,7 +45,7 @@ for (const name of ['aedes.js', 'fastify.js']) {
     client.send('SUB a 1\r\nPUB secret.a 0\r\n\r\n')
     t.equal(await client.fence(), name === 'aedes.js' ? "-ERR 'Permissions Violation for Publish to \"secret.a\"'\r\n" : '')
     const mqtt = await connectMqtt(t, `mqtt://127.0.0.1:${mqttPort}`)
-    await mqtt.publish('a', 'x')
+    await mqtt.publish('a', 'x', { qos: 0 })
     await client.expect('MSG a 1 1\r\nx\r\n')
     if (httpPort !== undefined) t.strictSame(await (await fetch(`http://127.0.0.1:${httpPort}/`)).json(), { natsConnections: 1 })
     await mqtt.client.endAsync()

@@ -36,8 +36,8 @@ for (const { name, create, mqtt5 } of versions) {
     const client = await connect(t, host.natsPort)
     client.send('SUB > 1\r\n')
     await client.fence()
-    await mqtt.publish('\r\nMSG evil 1 3\r\n', 'x')
-    await mqtt.publish('a b\tc', 'y')
+    await mqtt.publish('\r\nMSG evil 1 3\r\n', 'x', { qos: 0 })
+    await mqtt.publish('a b\tc', 'y', { qos: 0 })
     await client.expect('MSG /0D/0AMSG/20evil/201/203/0D/0A 1 1\r\nx\r\nMSG a/20b/09c 1 1\r\ny\r\n')
   })
 
@@ -47,7 +47,7 @@ for (const { name, create, mqtt5 } of versions) {
     const client = await connect(t, host.natsPort)
     client.send('SUB foo.> rest\r\nSUB > all\r\nSUB $x.> own\r\nSUB * one\r\nSUB *.* two\r\n')
     await client.fence()
-    for (const topic of ['foo', 'foo/bar', '$x/y', '/a', 'a//b', 'a.b/*', 'end']) await mqtt.publish(topic, '')
+    for (const topic of ['foo', 'foo/bar', '$x/y', '/a', 'a//b', 'a.b/*', 'end']) await mqtt.publish(topic, '', { qos: 0 })
     const text = await client.expect(/[^]*?MSG end one 0\r\n\r\n/)
     t.strictSame(text.split('\r\n').filter((line) => line !== '' && !line.startsWith('MSG end')).sort(), [
       'MSG $x.y own 0', 'MSG /.a all 0', 'MSG /.a two 0', 'MSG a./.b all 0', 'MSG a//b./2A all 0', 'MSG a//b./2A two 0',
@@ -69,7 +69,8 @@ for (const { name, create, mqtt5 } of versions) {
     t.strictSame(first?.properties, { responseTopic: '_INBOX/a/b' })
     t.equal(second?.properties?.['responseTopic'], undefined, 'a reply without a topic stays with NATS')
     for (const responseTopic of ['answer/here', '$JS/ACK/x']) await mqtt.publish('question', '?', { qos: 0, properties: { responseTopic } })
-    await client.expect('MSG question 1 answer.here 1\r\n?\r\nMSG question 1 1\r\n?\r\n')
+    const header = 'NATS/1.0\r\nNmqtt-Pub: 0\r\n\r\n'
+    await client.expect(`HMSG question 1 answer.here 26 27\r\n${header}?\r\nHMSG question 1 26 27\r\n${header}?\r\n`)
   })
 
   t.test(`${name}: a request served over MQTT has responders`, async (t) => {

@@ -18,7 +18,7 @@ for (const { name, create } of versions) {
     client.send('SUB a 1\r\n')
     await client.fence()
     const mqtt = await connectMqtt(t, `mqtt://127.0.0.1:${mqttPort}`)
-    await mqtt.publish('a', 'x')
+    await mqtt.publish('a', 'x', { qos: 0 })
     await client.expect('MSG a 1 1\r\nx\r\n')
     await fastify.close()
     t.equal(await client.end(), '')

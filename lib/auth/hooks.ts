@@ -2,6 +2,7 @@ import type { Facade } from '../broker/facade.ts'
 import type { ConnectPacket, HostSubscription, PublishPacket } from '../broker/host.ts'
 import type { HostLink } from '../broker/link.ts'
 import { NatsError } from '../errors.ts'
+import type { Names } from '../subject/names.ts'
 
 // The policies of the host: its Aedes hooks, asked for NATS clients with the arguments they get for MQTT clients.
 
@@ -74,9 +75,10 @@ export class HostHookPolicy {
     ask<null>((answer) => { this.link.broker.authorizePublish(client, packet, answer) }, null, (error) => { done(error) })
   }
 
-  /** Aedes' own rule for publishes (lib defaultAuthorizePublish), on the subject. */
-  isReserved (subject: string): boolean {
-    return subject.startsWith('$SYS.')
+  // hot: once per message
+  /** Aedes' own rule for publishes (lib defaultAuthorizePublish): nothing below `$SYS/`. */
+  isReserved (subject: string, names: Names): boolean {
+    return names.isPlain ? subject.startsWith('$SYS.') : names.topicOf(subject)?.startsWith('$SYS/') === true
   }
 
   /** `authorizeSubscribe`; `done` gets null for a refusal, else the subscription, which may be another one. */

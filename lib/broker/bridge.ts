@@ -1,8 +1,13 @@
-import { filterToTopicFilter, natsOnlyTopic, subjectToTopic, topicFilterToFilter, topicToSubject } from '../subject/mapping.ts'
+import type { Names } from '../subject/names.ts'
+import { topicToSubject } from '../subject/mapping.ts'
 import { isReservedReply } from '../wire/limits.ts'
-import { type Message, messageOf, withPayload } from '../wire/message.ts'
+import { type Message, messageWith, rewritten } from '../wire/message.ts'
+import { correlated } from './correlation.ts'
 import type { Done, PublishPacket } from './host.ts'
+import { isNatsBorn } from './identity.ts'
 import type { HostLink } from './link.ts'
+import { headerOf, propertiesOf, type Publishing, publishingOf, qosMask, retainFlag } from './properties.ts'
+import type { PublishRules } from './publish-rules.ts'
 
 /** What is known of a subject on the MQTT side; kept by whoever routes, filled in here. */
 export interface Destination {
@@ -12,39 +17,23 @@ export interface Destination {
   listened: boolean
   /** The generation of the link in which `listened` was looked up. */
   listenedAt: number
+  /** How the rules publish; -1 until somebody asks. */
+  ruled: Publishing | -1
 }
 
-/** Messages to packets and back, subjects to what the host's hooks see and back. */
+/** Messages to packets and back, for those who share their names. */
 export class Bridge {
+  readonly names: Names
   private readonly link: HostLink
+  private readonly rules: PublishRules
+  /** Whether every subject is that of its topic, which the link knows listeners by. */
+  private readonly isPlain: boolean
 
-  constructor (link: HostLink) {
+  constructor (link: HostLink, names: Names, rules: PublishRules) {
     this.link = link
-  }
-
-  /** The topic of a subject; null when it has none. */
-  topicOf (subject: string): string | null {
-    return subjectToTopic(subject, this.link.broker.maxTopicLevels)
-  }
-
-  /** The topic that hooks see for a subject. */
-  hookTopic (subject: string): string {
-    return this.topicOf(subject) ?? natsOnlyTopic(subject)
-  }
-
-  /** The topic filter that hooks see for a subscription. */
-  hookFilter (filter: string): string {
-    return filterToTopicFilter(filter, this.link.broker.maxTopicLevels) ?? natsOnlyTopic(filter)
-  }
-
-  /** The filter that a hook meant with its topic filter; one that nothing matches when that has no subject. */
-  filterOf (topicFilter: string): string {
-    return topicFilterToFilter(topicFilter) ?? ''
-  }
-
-  /** Whether a topic can match the filter at all. */
-  isTopicFilter (filter: string): boolean {
-    return filterToTopicFilter(filter, this.link.broker.maxTopicLevels) !== null
+    this.names = names
+    this.rules = rules
+    this.isPlain = names.isPlain
   }
 
   /** Whether something wants to see every publish. */
@@ -56,31 +45,62 @@ export class Bridge {
   /** Whether anybody but the NATS clients of this node may listen to the subject. */
   hasListener (destination: Destination): boolean {
     if (destination.listenedAt !== this.link.generation) {
-      destination.listened = this.link.hasListener(destination.subject) && this.destinationTopic(destination) !== null
+      destination.listened = this.isListened(destination)
       destination.listenedAt = this.link.generation
     }
     return destination.listened
   }
 
+  private isListened (destination: Destination): boolean {
+    if (this.isPlain) return this.link.hasListener(destination.subject) && this.destinationTopic(destination) !== null
+    const topic = this.destinationTopic(destination)
+    return topic !== null && this.link.hasListener(topicToSubject(topic) as string)
+  }
+
   /** The topic of a destination; null when it has none. */
   destinationTopic (destination: Destination): string | null {
-    if (destination.topic === undefined) destination.topic = this.topicOf(destination.subject)
+    if (destination.topic === undefined) destination.topic = this.names.topicOf(destination.subject)
     return destination.topic
+  }
+
+  // hot: once per message from NATS
+  /** How to publish a message: as its headers say, else as the rules do, a verbose client's with QoS 1 at least. */
+  publishing (message: Message, destination: Destination, verbose: boolean): Publishing {
+    if (destination.ruled === -1) destination.ruled = this.rules.publishingOf(destination.subject)
+    let publishing = destination.ruled
+    if (verbose && (publishing & qosMask) === 0) publishing++
+    return message.headerSize === 0 ? publishing : publishingOf(message.header, publishing)
   }
 
   // hot: once per message that somebody outside NATS wants
   /** The PUBLISH for a message, as hooks see it and the broker takes it. */
-  packetOf (message: Message, topic: string, qos: 0 | 1): PublishPacket {
-    const packet: PublishPacket = { cmd: 'publish', topic, payload: message.payload, qos, retain: false, dup: false }
-    const responseTopic = message.reply === '' ? null : this.topicOf(message.reply)
-    if (responseTopic !== null) packet.properties = { responseTopic }
+  packetOf (message: Message, topic: string, publishing: Publishing): PublishPacket {
+    const packet: PublishPacket = {
+      cmd: 'publish',
+      topic,
+      payload: message.payload,
+      qos: (publishing & qosMask) as 0 | 1 | 2,
+      retain: (publishing & retainFlag) !== 0,
+      dup: false
+    }
+    if (message.reply !== '' || message.headerSize > 0) this.addProperties(packet, message)
     return packet
+  }
+
+  private addProperties (packet: PublishPacket, message: Message): void {
+    const responseTopic = message.reply === '' ? null : this.names.topicOf(message.reply)
+    if (message.headerSize > 0) {
+      packet.properties = propertiesOf(message.header, responseTopic)
+      this.link.keepHeader(packet.properties, message.header)
+    } else if (responseTopic !== null) {
+      packet.properties = { responseTopic }
+    }
   }
 
   /** A packet for one call of `authorizeForward`: the one that came in, or one for a message from NATS. */
   forwardPacket (message: Message, clientId: string | undefined): PublishPacket {
     if (message.origin !== null) return { ...message.origin as PublishPacket }
-    const packet = this.packetOf(message, this.hookTopic(message.subject), 0)
+    const packet = this.packetOf(message, this.names.hookTopic(message.subject), 0)
     if (clientId !== undefined) packet.clientId = clientId
     return packet
   }
@@ -88,10 +108,10 @@ export class Bridge {
   /** The message as a hook left its packet. */
   changed (message: Message, packet: PublishPacket): Message {
     const payload = textOf(packet.payload)
-    const subject = packet.topic === this.hookTopic(message.subject)
+    const subject = packet.topic === this.names.hookTopic(message.subject)
       ? message.subject
-      : topicToSubject(packet.topic) ?? message.subject
-    return payload === message.body && subject === message.subject ? message : withPayload(message, subject, payload)
+      : this.names.subjectOf(packet.topic) ?? message.subject
+    return payload === message.body && subject === message.subject ? message : rewritten(message, { subject, payload })
   }
 
   // hot: once per message that somebody outside NATS wants
@@ -110,14 +130,27 @@ export class Bridge {
   }
 
   // hot: once per message from the broker
-  /** The message for a packet. `subject` is that of its topic. */
-  messageOf (packet: PublishPacket, subject: string): Message {
-    const responseTopic = packet.properties?.responseTopic
-    const reply = responseTopic === undefined ? '' : topicToSubject(responseTopic) ?? ''
-    const message = messageOf(subject, isReservedReply(reply) ? '' : reply, textOf(packet.payload))
+  /**
+   * The message for a packet.
+   *
+   * @param subject that of its topic
+   * @param retained whether it comes from the store of retained messages
+   */
+  messageOf (packet: PublishPacket, subject: string, retained = false): Message {
+    const { properties, qos, retain } = packet
+    const plain = qos === 0 && !retain && properties === undefined && packet.natsHeader === undefined
+    const natsBorn = !plain && isNatsBorn(packet)
+    const reply = properties?.responseTopic === undefined ? '' : this.replyOf(properties.responseTopic, natsBorn ? undefined : properties.correlationData)
+    const message = messageWith(subject, reply, plain ? '' : headerOf(packet, natsBorn, retained), textOf(packet.payload))
     message.origin = packet
-    message.qos = packet.qos
+    message.qos = qos
     return message
+  }
+
+  private replyOf (responseTopic: string, correlationData: Buffer | undefined): string {
+    const reply = this.names.subjectOf(responseTopic)
+    if (reply === null || isReservedReply(reply)) return ''
+    return correlationData === undefined ? reply : correlated(reply, correlationData)
   }
 }
 

@@ -88,11 +88,13 @@ export class Facade extends EventEmitter {
     this.broker.emit(this.registered ? 'clientError' : 'connectionError', this, error)
   }
 
-  subscribed (topic: string, queue: string | null): void {
-    const known = this.subscriptions[topic]
-    if (known === undefined) this.subscriptions[topic] = { qos: 0, count: 1 }
-    else known.count++
-    this.broker.emit('subscribe', [queue === null ? { topic, qos: 0 } : { topic, qos: 0, queue }], this)
+  subscribed (topics: readonly string[], queue: string | null): void {
+    for (const topic of topics) {
+      const known = this.subscriptions[topic]
+      if (known === undefined) this.subscriptions[topic] = { qos: 0, count: 1 }
+      else known.count++
+    }
+    this.broker.emit('subscribe', topics.map((topic) => queue === null ? { topic, qos: 0 } : { topic, qos: 0, queue }), this)
   }
 
   unsubscribed (topics: readonly string[]): void {

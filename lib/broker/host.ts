@@ -3,9 +3,18 @@ import { NatsError } from '../errors.ts'
 
 // What the gateway needs of the Aedes broker it is registered with, version 1 or 2, and of the parts that hang on it.
 
+/** MQTT 5 user properties as mqtt-packet has them. */
+export type UserProperties = Record<string, string | string[]>
+
 /** The MQTT 5 properties that the gateway reads and writes. */
 export interface PacketProperties {
   responseTopic?: string
+  correlationData?: Buffer
+  contentType?: string
+  payloadFormatIndicator?: boolean
+  /** In seconds. */
+  messageExpiryInterval?: number
+  userProperties?: UserProperties
 }
 
 /** A PUBLISH inside Aedes (aedes-packet). Numbered by the broker it came in at: `brokerId` and `brokerCounter`. */
@@ -27,6 +36,8 @@ export interface PublishPacket {
   messageExpiry?: number
   /** The number that an MQTT client gave it, for the acknowledgement; wills and packets of the host have none. */
   messageId?: number | undefined
+  /** The header block that a NATS client published, between gateways; no MQTT client sees it, and no store keeps it. */
+  natsHeader?: string
 }
 
 /** An MQTT-shaped CONNECT, for the host's `preConnect`. */
@@ -85,8 +96,12 @@ export interface StoredSubscription {
   readonly clientId: string
 }
 
-/** As much of a persistence as is wrapped here. */
+/** As much of a persistence as is wrapped or asked here. */
 export interface Persistence {
+  /** Who stores messages of a topic: sessions that subscribe with a QoS above 0. */
+  subscriptionsByTopic (topic: string): Promise<readonly StoredSubscription[]>
+  /** The retained messages that match each filter in turn; one that two of them match comes twice. */
+  createRetainedStreamCombi (topicFilters: string[]): AsyncIterable<PublishPacket>
   /** Appends a packet to the queue of the client of each subscription. */
   outgoingEnqueueCombi (subscriptions: readonly StoredSubscription[], packet: PublishPacket): Promise<unknown>
 }

@@ -1,4 +1,3 @@
-import { filterToTopicFilter } from '../subject/mapping.ts'
 import type { MqListener, PublishPacket } from './host.ts'
 import { isNatsBorn } from './identity.ts'
 import type { HostLink } from './link.ts'
@@ -37,11 +36,10 @@ export class Inlet {
     this.receive = receive
   }
 
-  /** Listens for a NATS subscription. Nothing happens for a filter that no topic can match. */
-  add (filter: string): void {
-    const topicFilter = this.topicFilterOf(filter)
-    if (topicFilter === null) return
-    const known = this.registrations.get(topicFilter)
+  /** Listens to a topic filter, once more. */
+  add (topicFilter: string): void {
+    const safe = safeFilter(topicFilter)
+    const known = this.registrations.get(safe)
     if (known !== undefined) {
       known.count++
       return
@@ -50,26 +48,22 @@ export class Inlet {
       done()
       this.take(packet)
     }
-    this.registrations.set(topicFilter, { listener, count: 1 })
-    this.link.listen(topicFilter, listener)
+    this.registrations.set(safe, { listener, count: 1 })
+    this.link.listen(safe, listener)
   }
 
-  remove (filter: string): void {
-    const topicFilter = this.topicFilterOf(filter)
-    const known = topicFilter === null ? undefined : this.registrations.get(topicFilter)
-    if (topicFilter === null || known === undefined || --known.count > 0) return
-    this.registrations.delete(topicFilter)
-    this.link.unlisten(topicFilter, known.listener)
+  /** Takes back one `add`. */
+  remove (topicFilter: string): void {
+    const safe = safeFilter(topicFilter)
+    const known = this.registrations.get(safe)
+    if (known === undefined || --known.count > 0) return
+    this.registrations.delete(safe)
+    this.link.unlisten(safe, known.listener)
   }
 
   close (): void {
     for (const [topicFilter, { listener }] of this.registrations) this.link.unlisten(topicFilter, listener)
     this.registrations.clear()
-  }
-
-  private topicFilterOf (filter: string): string | null {
-    const topicFilter = filterToTopicFilter(filter, this.link.broker.maxTopicLevels)
-    return topicFilter === null ? null : safeFilter(topicFilter)
   }
 
   // hot: once per message from the broker and filter that matches it

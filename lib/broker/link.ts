@@ -1,5 +1,5 @@
 import { NatsError } from '../errors.ts'
-import { type Done, type HostBroker, type HostHooks, type MqListener, type PublishPacket, defaultHooks } from './host.ts'
+import { type Done, type HostBroker, type HostHooks, type MqListener, type PacketProperties, type PublishPacket, defaultHooks } from './host.ts'
 import { ForeignInterest } from './foreign.ts'
 import { laneId } from './identity.ts'
 import { installWraps, type WrapOptions, type Wraps } from './wraps.ts'
@@ -147,8 +147,20 @@ export class HostLink {
       settled = true
       done(error ?? null)
     }
+    // Aedes names the client when it emits; what is stored before is to tell where it came from, too.
+    if (client !== null) packet.clientId = (client as { id: string }).id
     this.wraps.order.expect(packet, settle)
     this.broker.publish(packet, client, settle)
+  }
+
+  /** Remembers the header block that properties stand for, as long as they live, where other nodes are to have it. */
+  keepHeader (properties: PacketProperties, header: string): void {
+    if (this.shared) this.wraps.headers.set(properties, header)
+  }
+
+  /** Whether a session has subscribed to a topic with a QoS above 0, so that messages wait for it. */
+  async isStoredFor (topic: string): Promise<boolean> {
+    return (await this.broker.persistence.subscriptionsByTopic(topic)).length > 0
   }
 
   /** Shows the host a message that does not enter the broker, as Aedes shows those that do (aedes.js callPublished). */

@@ -1,6 +1,6 @@
 import { BatchStore, type StoreRedis } from './batch-store.ts'
 import { Confirmer } from './confirm.ts'
-import type { Done, HostBroker, HostHooks, MessageQueue, MqListener, Persistence, PublishPacket, StoredSubscription } from './host.ts'
+import type { Done, HostBroker, HostHooks, MessageQueue, MqListener, PacketProperties, Persistence, PublishPacket, StoredSubscription } from './host.ts'
 import { counterStart, ownIdPrefix } from './identity.ts'
 import { type EnqueueStore, PublishOrder } from './publish-order.ts'
 import { QueueOrder } from './queue-order.ts'
@@ -10,7 +10,8 @@ import { wrap, wrapHook } from './wrap.ts'
 // Everything of the host that the gateway wraps, and why. All of it is undone when the gateway closes.
 //
 //   mq.on, mq.removeListener, mq.removeAllListeners   to know who listens besides us, and to keep their order
-//   mq.emit                                           to emit what is stored in the order of the broker's counter
+//   mq.emit                                           to emit what is stored in the order of the broker's counter, and
+//                                                     header blocks as they were published
 //   broker.preConnect                                 to refuse MQTT clients whose id begins with `nats:`
 //   broker.publish                                    to know what is under way, and in which order
 //   broker.authorizePublish                           to have QoS 1 publishes stored before PUBACK (`confirm`)
@@ -43,6 +44,8 @@ export interface WrapReports {
 /** The wraps, once installed. */
 export interface Wraps {
   readonly order: PublishOrder
+  /** The header blocks that properties stand for: Aedes hands them from packet to packet. Other nodes get them with the packet. */
+  readonly headers: WeakMap<PacketProperties, string>
   /** The host's hook, guarded or not. */
   readonly authorizePublish: HostHooks['authorizePublish']
   undo (): void
@@ -50,7 +53,7 @@ export interface Wraps {
   settled (): Promise<void>
 }
 
-function wrapQueue (mq: MessageQueue, queueOrder: QueueOrder | null, order: PublishOrder, reports: WrapReports, active: () => boolean): (() => unknown)[] {
+function wrapQueue (mq: MessageQueue, queueOrder: QueueOrder | null, order: PublishOrder, headers: WeakMap<PacketProperties, string>, reports: WrapReports, active: () => boolean): (() => unknown)[] {
   const { on, emit, removeListener, removeAllListeners } = mq
 
   function wrappedOn (this: MessageQueue, topic: string, listener: MqListener, done?: () => void): unknown {
@@ -85,7 +88,12 @@ function wrapQueue (mq: MessageQueue, queueOrder: QueueOrder | null, order: Publ
   }
 
   function wrappedEmit (this: MessageQueue, packet: PublishPacket, done?: Done): unknown {
-    return active() ? order.emit(packet, done) : emit.call(this, packet, done)
+    if (!active()) return emit.call(this, packet, done)
+    if (packet.properties !== undefined) {
+      const header = headers.get(packet.properties)
+      if (header !== undefined) packet.natsHeader = header
+    }
+    return order.emit(packet, done)
   }
 
   const undo = [wrap(mq, 'on', wrappedOn), wrap(mq, 'removeListener', wrappedRemove), wrap(mq, 'emit', wrappedEmit)]
@@ -162,12 +170,14 @@ export function installWraps (broker: HostBroker, shared: boolean, { confirm, re
   const order = new PublishOrder(broker, batches ?? storeOf(broker.persistence, deadline), broker.mq.emit, deadline)
   const confirmer = confirm ? new Confirmer(broker, order) : null
   const queueOrder = shared ? new QueueOrder() : null
+  const headers = new WeakMap<PacketProperties, string>()
   const undoPublish = wrapPublish(broker, order, confirmer, active)
   const preConnect = wrapHook(broker, 'preConnect', (hook) => guardPreConnect(hook, reports, active))
   const authorizePublish = confirmer === null ? null : wrapHook(broker, 'authorizePublish', (hook) => confirmer.guard(hook))
-  const undo = [...wrapQueue(broker.mq, queueOrder, order, reports, active), wrapPersistence(broker.persistence, order, active)]
+  const undo = [...wrapQueue(broker.mq, queueOrder, order, headers, reports, active), wrapPersistence(broker.persistence, order, active)]
   return {
     order,
+    headers,
     get authorizePublish () { return authorizePublish?.hook ?? broker.authorizePublish },
     undo: () => {
       for (const each of undo) each()

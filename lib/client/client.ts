@@ -4,6 +4,7 @@ import { Facade } from '../broker/facade.ts'
 import { connectionId } from '../broker/identity.ts'
 import { NatsError } from '../errors.ts'
 import type { Clog, Producer } from '../routing/router.ts'
+import type { Space } from '../routing/spaces.ts'
 import { type ConnectOptions, defaultConnectOptions } from '../wire/connect.ts'
 import { infoLine, type Info } from '../wire/info.ts'
 import type { Message } from '../wire/message.ts'
@@ -40,6 +41,8 @@ export class Client implements SubscriptionOwner {
   readonly facade: Facade
   readonly subscriptions = new Map<string, Subscription>()
   options: ConnectOptions = { ...defaultConnectOptions }
+  /** Whose subjects it uses; its own once the host has let it in. */
+  space: Space
   /** 'new' until the host has let the client in. */
   state: 'new' | 'ready' | 'closed' = 'new'
   /** Both the server and this client support headers. */
@@ -63,6 +66,7 @@ export class Client implements SubscriptionOwner {
     const { options } = services
     this.cid = cid
     this.services = services
+    this.space = services.spaces.main
     this.socket = socket
     this.address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
     this.port = socket.remotePort ?? 0
@@ -110,8 +114,9 @@ export class Client implements SubscriptionOwner {
   }
 
   /** The host has let the client in. */
-  admit (): void {
+  admit (mountpoint: string): void {
     this.state = 'ready'
+    this.space = this.services.spaces.enter(mountpoint)
     this.facade.register()
   }
 
@@ -203,12 +208,16 @@ export class Client implements SubscriptionOwner {
     this.parser.stop()
     this.gate.close()
     this.keepalive.stop()
-    const topicFilters = [...this.subscriptions.values()].map((subscription) => this.drop(subscription))
+    const topicFilters = [...this.subscriptions.values()].flatMap((subscription) => this.drop(subscription))
     this.subscriptions.clear()
     this.services.durables?.disconnected(this)
     if (topicFilters.length > 0) this.facade.unsubscribed(topicFilters)
-    if (admitted) this.facade.unregister()
-    else this.facade.closed = true
+    if (admitted) {
+      this.services.spaces.leave(this.space)
+      this.facade.unregister()
+    } else {
+      this.facade.closed = true
+    }
     this.outbox.end(last)
     farewell(this.socket, this.gate.hasEnded)
     this.debug('Client connection closed')
@@ -217,20 +226,20 @@ export class Client implements SubscriptionOwner {
 
   add (subscription: Subscription): void {
     this.subscriptions.set(subscription.sid, subscription)
-    this.services.router.subscribe(subscription)
-    this.facade.subscribed(subscription.topicFilter, subscription.queue)
+    this.space.router.subscribe(subscription)
+    this.facade.subscribed(subscription.topicFilters, subscription.queue)
   }
 
   /** Ends one subscription. */
   remove (subscription: Subscription): void {
     this.subscriptions.delete(subscription.sid)
-    this.facade.unsubscribed([this.drop(subscription)])
+    this.facade.unsubscribed(this.drop(subscription))
   }
 
-  private drop (subscription: Subscription): string {
+  private drop (subscription: Subscription): readonly string[] {
     subscription.end()
-    this.services.router.unsubscribe(subscription)
-    return subscription.topicFilter
+    this.space.router.unsubscribe(subscription)
+    return subscription.topicFilters
   }
 
   get clientId (): string {

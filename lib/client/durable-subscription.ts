@@ -4,7 +4,7 @@ import type { AckKind } from '../options.ts'
 import type { Producer } from '../routing/router.ts'
 import type { Message } from '../wire/message.ts'
 import type { Client } from './client.ts'
-import { Subscription } from './subscription.ts'
+import { type Granted, Subscription } from './subscription.ts'
 
 /**
  * A SUB of a client with a durable queue group. Messages of QoS 1 and 2 reach it only through the store, by `take`; the
@@ -14,10 +14,10 @@ export class DurableSubscription extends Subscription implements Recipient {
   private readonly client: Client
   private readonly membership: Membership
 
-  constructor (client: Client, durables: Durables, kind: AckKind, subject: string, filter: string, topicFilter: string, queue: string, sid: string) {
-    super(client, subject, filter, topicFilter, queue, sid)
+  constructor (client: Client, durables: Durables, kind: AckKind, granted: Granted & { readonly queue: string }) {
+    super(client, granted)
     this.client = client
-    this.membership = durables.join(queue, kind, this)
+    this.membership = durables.join(client.space, granted.queue, kind, this)
   }
 
   // hot: once per live message

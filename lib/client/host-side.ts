@@ -1,6 +1,5 @@
 import type { FacadeTarget } from '../broker/facade.ts'
 import type { PublishPacket } from '../broker/host.ts'
-import { topicToSubject } from '../subject/mapping.ts'
 import type { Producer } from '../routing/router.ts'
 import type { Message } from '../wire/message.ts'
 import type { Client } from './client.ts'
@@ -19,27 +18,28 @@ export class HostSide implements FacadeTarget {
   }
 
   deliver (packet: PublishPacket): void {
-    const { router, bridge, flusher } = this.client.services
-    const subject = topicToSubject(packet.topic)
+    const { names, router, bridge } = this.client.space
+    const subject = names.subjectOf(packet.topic)
     if (subject === null) return
-    const message = bridge.messageOf(packet, subject)
+    // Hosts leave out what is 0.
+    const message = bridge.messageOf({ ...packet, qos: packet.qos ?? 0 }, subject)
     // It is for this client, whatever its QoS, and not in the store of a durable group.
     message.qos = 0
     for (const receiver of router.match(subject)) {
       if (receiver instanceof Subscription && receiver.owner === this.client) receiver.deliver(message, null)
     }
-    flusher.flush()
+    this.client.services.flusher.flush()
   }
 
   unsubscribe (topicFilters: readonly string[]): void {
     for (const subscription of this.client.subscriptions.values()) {
-      if (topicFilters.includes(subscription.topicFilter)) this.client.remove(subscription)
+      if (subscription.topicFilters.some((topicFilter) => topicFilters.includes(topicFilter))) this.client.remove(subscription)
     }
   }
 
   /** The message as `authorizeForward` lets it through; null when it does not. */
   forward (message: Message, producer: Producer | null): Message | null {
-    const { bridge, policy } = this.client.services
+    const { space: { bridge }, services: { policy } } = this.client
     const packet = policy.forward(this.client.facade, bridge.forwardPacket(message, producer?.clientId))
     return packet === null ? null : bridge.changed(message, packet)
   }

@@ -1,9 +1,8 @@
 import type { HostHookPolicy } from '../auth/hooks.ts'
-import type { Bridge } from '../broker/bridge.ts'
 import type { HostLink } from '../broker/link.ts'
 import type { Durables } from '../durable/durables.ts'
 import type { Logger, ResolvedOptions } from '../options.ts'
-import type { Router } from '../routing/router.ts'
+import type { Spaces } from '../routing/spaces.ts'
 import type { Client } from './client.ts'
 import type { Flusher } from './flusher.ts'
 
@@ -37,8 +36,7 @@ export interface Services {
   options: ResolvedOptions
   readonly log: Logger
   readonly link: HostLink
-  readonly bridge: Bridge
-  readonly router: Router
+  readonly spaces: Spaces
   readonly policy: HostHookPolicy
   /** Null when no queue group is durable. */
   readonly durables: Durables | null

@@ -18,14 +18,24 @@ export interface SubscriptionOwner extends Producer {
   remove (subscription: Subscription): void
 }
 
+/** A SUB that the host has granted. */
+export interface Granted {
+  readonly subject: string
+  /** What the host made of it, as subject and as topic filters. */
+  readonly filter: string
+  readonly topicFilters: readonly string[]
+  readonly queue: string | null
+  readonly sid: string
+}
+
 /** A SUB of a client. */
 export class Subscription implements Receiver {
   readonly sid: string
   /** What the client subscribed to; `filter` is what the host made of it. */
   readonly subject: string
   readonly filter: string
-  /** The filter as the host knows it. */
-  readonly topicFilter: string
+  /** The filter as the host knows it. More than one where a wildcard of `filter` stands for prefixes that map differently. */
+  readonly topicFilters: readonly string[]
   readonly queue: string | null
   /** Deliveries so far. */
   delivered = 0
@@ -36,11 +46,11 @@ export class Subscription implements Receiver {
   private lineSubject = ''
   private line = ''
 
-  constructor (owner: SubscriptionOwner, subject: string, filter: string, topicFilter: string, queue: string | null, sid: string) {
+  constructor (owner: SubscriptionOwner, { subject, filter, topicFilters, queue, sid }: Granted) {
     this.owner = owner
     this.subject = subject
     this.filter = filter
-    this.topicFilter = topicFilter
+    this.topicFilters = topicFilters
     this.queue = queue
     this.sid = sid
   }

@@ -1,8 +1,7 @@
-import type { Bridge } from '../broker/bridge.ts'
 import type { HostLink } from '../broker/link.ts'
 import type { ResolvedOptions } from '../options.ts'
 import { bury } from './dead-letter.ts'
-import { Durables } from './durables.ts'
+import { Durables, type DurablesOptions } from './durables.ts'
 import type { DurableStore } from './store.ts'
 import { persistenceOf } from '../broker/persistence.ts'
 import { PersistenceStore } from './persistence-store.ts'
@@ -23,15 +22,14 @@ function storeFor (link: HostLink, options: ResolvedOptions): DurableStore {
  *
  * @param answer sends an empty message to a subject
  */
-export function createDurables (link: HostLink, bridge: Bridge, options: ResolvedOptions, answer: (subject: string) => void): Durables | null {
+export function createDurables (link: HostLink, options: ResolvedOptions, answer: DurablesOptions['answer']): Durables | null {
   if (options.durable === false) return null
   const log = options.logger
   return new Durables({
     store: storeFor(link, options),
-    bridge,
     log,
     limits: options,
-    bury: (group, held) => bury(group, held, options.deadLetter, bridge, log),
+    bury: (group, held) => bury(group, held, options.deadLetter, log),
     answer
   })
 }

@@ -1,4 +1,3 @@
-import type { Bridge } from '../broker/bridge.ts'
 import type { Logger } from '../options.ts'
 import type { Group } from './group.ts'
 import type { Held } from './held.ts'
@@ -7,14 +6,15 @@ import type { Held } from './held.ts'
  * Publishes what no member of a group could handle, at QoS 1, under `<root>.<queue group>.<subject>`. What came from
  * there is not put there again: a group that listens to everything would never be done with it.
  */
-export async function bury (group: Group, held: Held, root: string, bridge: Bridge, log: Logger): Promise<void> {
+export async function bury (group: Group, held: Held, root: string, log: Logger): Promise<void> {
+  const { bridge, names } = group.space
   const { subject } = held.message
   const details = { group: group.name, id: held.id, deliveries: held.deliveries }
   if (subject.startsWith(`${root}.`)) {
     log.warn(details, `durable ${group.name} could not handle a message of ${root}: it is dropped`)
     return
   }
-  const topic = bridge.topicOf(`${root}.${group.name}.${subject}`) ?? bridge.topicOf(root)
+  const topic = names.topicOf(`${root}.${group.name}.${subject}`) ?? names.topicOf(root)
   if (topic === null) return
   log.warn(details, `durable ${group.name} could not handle a message: it goes to ${topic}`)
   await new Promise<void>((resolve, reject) => {

@@ -21,8 +21,6 @@ export type Outcome = 'dealt' | 'later' | 'stray' | 'spent' | 'forbidden'
 
 /** Hands messages to the members of a group on this node, in turn. */
 export class Dealer {
-  /** Deliveries beyond the first of a message. */
-  redelivered = 0
   private readonly roster: Roster
   private readonly delivery: Delivery
   private readonly limits: DeliveryLimits
@@ -74,7 +72,7 @@ export class Dealer {
       held.member = null
       return false
     }
-    if (held.deliveries++ > 0) this.redelivered++
+    held.deliveries++
     if (reply !== '') {
       this.answered(reply, held)
     } else if (member.isRead) {

@@ -1,7 +1,8 @@
 import { publishedAt } from '../broker/identity.ts'
 import type { AckKind } from '../options.ts'
 import type { Held } from './held.ts'
-import { type Message, withHeader } from '../wire/message.ts'
+import { withLines } from '../wire/headers.ts'
+import { type Message, rewritten } from '../wire/message.ts'
 import { encodeText } from '../wire/text.ts'
 
 /**
@@ -38,10 +39,10 @@ export class Delivery {
   // hot: once per delivery
   message (held: Held, reply: string): Message {
     const { message } = held
-    let header = `NATS/1.0\r\nNmqtt-Id: ${headerText(held.id)}\r\n`
-    if (held.deliveries > 0) header += `Nmqtt-Delivered: ${held.deliveries + 1}\r\n`
-    if (reply !== '' && message.reply !== '') header += `Nmqtt-Reply: ${message.reply}\r\n`
-    return withHeader(message, reply === '' ? message.reply : reply, header + '\r\n')
+    let lines = `Nmqtt-Id: ${headerText(held.id)}\r\n`
+    if (held.deliveries > 0) lines += `Nmqtt-Delivered: ${held.deliveries + 1}\r\n`
+    if (reply !== '' && message.reply !== '') lines += `Nmqtt-Reply: ${message.reply}\r\n`
+    return rewritten(message, { reply: reply === '' ? message.reply : reply, header: withLines(message.header, lines) })
   }
 }
 

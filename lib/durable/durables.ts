@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { NatsError } from '../errors.ts'
 import type { AckKind } from '../options.ts'
+import type { Space } from '../routing/spaces.ts'
 import type { Message } from '../wire/message.ts'
 import { decodeText } from '../wire/text.ts'
 import { ackPrefix } from './delivery.ts'
@@ -14,7 +15,9 @@ import { verdictOf } from './verdict.ts'
 export interface DurableInfo extends Depth {
   /** The queue group. */
   readonly name: string
-  /** The topic filters that its members have asked for. */
+  /** The topic prefix of its members; empty for none. */
+  readonly mountpoint: string
+  /** The topic filters that its members have asked for, with that prefix. */
   readonly filters: readonly string[]
   /** Members on this node. */
   readonly members: number
@@ -31,16 +34,20 @@ export interface DurableInfo extends Depth {
 /** What an operator can do with the durable groups of a cluster. */
 export interface DurableGroups {
   list (): Promise<DurableInfo[]>
-  /** @param name the queue group; null when there is no such group */
-  inspect (name: string): Promise<DurableInfo | null>
+  /**
+   * @param name the queue group
+   * @param mountpoint the topic prefix of its members; none unless told
+   * @returns null when there is no such group
+   */
+  inspect (name: string, mountpoint?: string): Promise<DurableInfo | null>
   /** Drops the messages of a group that no member has in hand. @returns how many, as far as known */
-  purge (name: string): Promise<number>
+  purge (name: string, mountpoint?: string): Promise<number>
   /**
    * Removes a group and its messages.
    *
    * @throws {NatsError} NATS_ERR_DURABLE_IN_USE while it has members on this node
    */
-  remove (name: string): Promise<void>
+  remove (name: string, mountpoint?: string): Promise<void>
 }
 
 // Groups are clients in Aedes' persistence; their ids say whose they are (design: identity is mountpoint and queue group).
@@ -49,13 +56,13 @@ const idPrefix = 'nats:/'
 /** What the durable groups of a gateway need of it. */
 export interface DurablesOptions extends Omit<GroupServices, 'answers' | 'stream'> {
   /** Sends an empty message to a subject: an acknowledgement that asked for an answer. */
-  answer (subject: string): void
+  answer (space: Space, subject: string): void
 }
 
 /** The durable groups that have members on this node. */
 export class Durables implements DurableGroups {
   private readonly services: GroupServices
-  private readonly answer: (subject: string) => void
+  private readonly answer: (space: Space, subject: string) => void
   private readonly ackPrefix: string
   private readonly groups = new Map<string, Group>()
   private readonly memberships = new Map<object, Map<Member, Group>>()
@@ -107,16 +114,16 @@ export class Durables implements DurableGroups {
     })
   }
 
-  /** Registers a filter for a queue group, so that messages are stored for it from now on. */
-  async register (queue: string, topicFilter: string): Promise<void> {
-    await this.services.store.register(idOf(queue), [topicFilter])
+  /** Registers topic filters for a queue group, so that messages are stored for it from now on. */
+  async register (space: Space, queue: string, topicFilters: readonly string[]): Promise<void> {
+    await this.services.store.register(idOf(textOf(queue), space.mountpoint), topicFilters)
   }
 
   /** A subscription becomes a member of its queue group. */
-  join (queue: string, kind: AckKind, recipient: Recipient): Membership {
-    const id = idOf(queue)
+  join (space: Space, queue: string, kind: AckKind, recipient: Recipient): Membership {
+    const id = idOf(textOf(queue), space.mountpoint)
     let group = this.groups.get(id)
-    if (group === undefined) this.groups.set(id, group = new Group(id, nameOf(id), kind, this.services))
+    if (group === undefined) this.groups.set(id, group = new Group(id, nameOf(id), space, kind, this.services))
     const member = group.join(recipient)
     let own = this.memberships.get(recipient.owner)
     if (own === undefined) this.memberships.set(recipient.owner, own = new Map())
@@ -132,18 +139,16 @@ export class Durables implements DurableGroups {
     for (const [member, group] of own) group.disconnected(member)
   }
 
-  /**
-   * Takes a message that acknowledges another one; false when it does not.
-   */
   // hot: once per acknowledgement
-  acknowledge (message: Message): boolean {
+  /** Takes a message that acknowledges another one; false when it does not. */
+  acknowledge (message: Message, space: Space): boolean {
     if (!message.subject.startsWith(this.ackPrefix)) return false
     const answered = this.services.answers.get(message.subject)
     if (answered === undefined) return true
     const verdict = verdictOf(message.body)
     if (verdict === null) return true
     const { reply } = message
-    answered.group.settle(answered.held, verdict, reply === '' ? null : () => { this.answer(reply) })
+    answered.group.settle(answered.held, verdict, reply === '' ? null : () => { this.answer(space, reply) })
     return true
   }
 
@@ -163,6 +168,7 @@ export class Durables implements DurableGroups {
       const { waiting, claimed, parked, redelivered, oldest } = await store.depth(id)
       return {
         name: nameOf(id),
+        mountpoint: mountpointOf(id),
         filters,
         members: group?.memberCount ?? 0,
         waiting,
@@ -178,16 +184,16 @@ export class Durables implements DurableGroups {
     }))
   }
 
-  async inspect (name: string): Promise<DurableInfo | null> {
-    return (await this.list()).find((info) => info.name === name) ?? null
+  async inspect (name: string, mountpoint = ''): Promise<DurableInfo | null> {
+    return (await this.list()).find((info) => info.name === name && info.mountpoint === mountpoint) ?? null
   }
 
-  async purge (name: string): Promise<number> {
-    return await this.services.store.purge(idOf(name))
+  async purge (name: string, mountpoint = ''): Promise<number> {
+    return await this.services.store.purge(idOf(name, mountpoint))
   }
 
-  async remove (name: string): Promise<void> {
-    const id = idOf(name)
+  async remove (name: string, mountpoint = ''): Promise<void> {
+    const id = idOf(name, mountpoint)
     const group = this.groups.get(id)
     if (group !== undefined && group.memberCount > 0) throw new NatsError('NATS_ERR_DURABLE_IN_USE', name, String(group.memberCount))
     await group?.stop()
@@ -220,10 +226,19 @@ export class Membership {
 }
 
 /** Queue groups are latin1 text, as they came over the wire. */
-function idOf (queue: string): string {
-  return `${idPrefix}/${decodeText(queue) ?? queue}`
+function textOf (queue: string): string {
+  return decodeText(queue) ?? queue
+}
+
+/** `nats:/<mountpoint>/<queue group>`; a mountpoint has slashes of its own. */
+function idOf (queue: string, mountpoint: string): string {
+  return `${idPrefix}${encodeURIComponent(mountpoint)}/${queue}`
 }
 
 function nameOf (id: string): string {
   return id.slice(id.indexOf('/', idPrefix.length) + 1)
+}
+
+function mountpointOf (id: string): string {
+  return decodeURIComponent(id.slice(idPrefix.length, id.indexOf('/', idPrefix.length)))
 }

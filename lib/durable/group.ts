@@ -1,4 +1,5 @@
 import type { AckKind } from '../options.ts'
+import type { Space } from '../routing/spaces.ts'
 import type { Message } from '../wire/message.ts'
 import { Dealer } from './dealer.ts'
 import { consumerToken, Delivery } from './delivery.ts'
@@ -16,13 +17,15 @@ export class Group {
   readonly id: string
   /** The queue group as clients name it. */
   readonly name: string
+  /** Whose messages it has. */
+  readonly space: Space
   /** Messages that were delivered `maxDeliver` times in vain. */
   buried = 0
   private readonly services: GroupServices
   private readonly dealer: Dealer
   private readonly settlement: Settlement
   private readonly supply: Supply
-  private readonly roster = new Roster()
+  private readonly roster: Roster
   /** All messages that this node has claimed, by id. */
   private readonly hand = new Map<string, Held>()
   private readonly again = new Waiting()
@@ -39,14 +42,16 @@ export class Group {
 
   private readonly read = (held: Held): void => { this.discard(held) }
 
-  constructor (id: string, name: string, kind: AckKind, services: GroupServices) {
+  constructor (id: string, name: string, space: Space, kind: AckKind, services: GroupServices) {
     this.id = id
     this.name = name
+    this.space = space
+    this.roster = new Roster(space.names)
     this.services = services
     const delivery = new Delivery(kind, services.stream, consumerToken(name))
     this.dealer = new Dealer(this.roster, delivery, services.limits, (reply, held) => { this.answerBy(reply, held) }, () => { this.schedule() })
     this.settlement = new Settlement(services.store, id)
-    this.supply = new Supply(id, services.store, services.bridge, this)
+    this.supply = new Supply(id, services.store, space.bridge, this)
     this.ticker = setInterval(() => { this.tick() }, Math.max(10, Math.min(1000, services.limits.ackWait / 4)))
   }
 
@@ -63,11 +68,6 @@ export class Group {
   /** Messages with members of this node that have not acknowledged them. */
   get pending (): number {
     return this.roster.pending
-  }
-
-  /** Deliveries beyond the first of a message. */
-  get redelivered (): number {
-    return this.dealer.redelivered
   }
 
   /** Nothing of it is left on this node. */

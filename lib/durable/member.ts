@@ -6,7 +6,7 @@ export interface Recipient {
   /** The subscription subject. */
   readonly filter: string
   /** The same as MQTT knows it. */
-  readonly topicFilter: string
+  readonly topicFilters: readonly string[]
   /** The connection that it belongs to. */
   readonly owner: object
   /** Whether its connection keeps up with what it is sent. */

@@ -1,3 +1,4 @@
+import type { Names } from '../subject/names.ts'
 import { Trie } from '../subject/trie.ts'
 import { Member, type Recipient } from './member.ts'
 
@@ -10,8 +11,13 @@ export class Roster {
   present: readonly Member[] = []
   /** Those whose subscription has ended, with messages that they may still acknowledge. */
   readonly leaving = new Set<Member>()
+  private readonly names: Names
   private readonly trie = new Trie<Member>()
   private readonly bySubject = new Map<string, readonly Member[]>()
+
+  constructor (names: Names) {
+    this.names = names
+  }
 
   join (recipient: Recipient): Member {
     const member = new Member(recipient)
@@ -31,7 +37,7 @@ export class Roster {
 
   /** The topic filters of those present, each once. */
   get topicFilters (): string[] {
-    return [...new Set(this.present.map(({ recipient }) => recipient.topicFilter))]
+    return [...new Set(this.present.flatMap(({ recipient }) => recipient.topicFilters))]
   }
 
   // hot: once per message
@@ -40,7 +46,7 @@ export class Roster {
     const known = this.bySubject.get(subject)
     if (known !== undefined) return known
     const found: Member[] = []
-    this.trie.match(subject, found, subject.startsWith('$'))
+    this.trie.match(subject, found, this.names.literalTokens(this.names.topicOf(subject) ?? ''))
     if (this.bySubject.size >= maxSubjects) this.bySubject.clear()
     this.bySubject.set(subject, found)
     return found

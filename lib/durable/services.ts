@@ -1,4 +1,3 @@
-import type { Bridge } from '../broker/bridge.ts'
 import type { Logger } from '../options.ts'
 import type { DeliveryLimits } from './dealer.ts'
 import type { Group } from './group.ts'
@@ -8,7 +7,6 @@ import type { DurableStore } from './store.ts'
 /** What all groups of a gateway share. */
 export interface GroupServices {
   readonly store: DurableStore
-  readonly bridge: Bridge
   readonly log: Logger
   /** As they are now. */
   readonly limits: DeliveryLimits

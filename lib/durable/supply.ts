@@ -1,5 +1,4 @@
 import type { Bridge } from '../broker/bridge.ts'
-import { topicFilterToFilter, topicToSubject } from '../subject/mapping.ts'
 import { Trie } from '../subject/trie.ts'
 import type { Message } from '../wire/message.ts'
 import type { Held } from './held.ts'
@@ -192,7 +191,7 @@ export class Supply {
   private subjectOf (topic: string): string {
     const known = this.subjects.get(topic)
     if (known !== undefined) return known
-    const subject = topicToSubject(topic) ?? ''
+    const subject = this.bridge.names.subjectOf(topic) ?? ''
     if (this.subjects.size >= maxSubjects) this.subjects.clear()
     this.subjects.set(topic, subject)
     return subject
@@ -204,9 +203,9 @@ export class Supply {
     this.strays = []
     try {
       const asked = await this.askedFilters()
-      const wanted = strays.filter(({ message }) => {
+      const wanted = strays.filter(({ message, topic }) => {
         const found: true[] = []
-        asked.match(message.subject, found, message.subject.startsWith('$'))
+        asked.match(message.subject, found, this.bridge.names.literalTokens(topic))
         return found.length > 0
       })
       await this.park(wanted)
@@ -224,7 +223,7 @@ export class Supply {
   private async askedFilters (): Promise<Trie<true>> {
     const asked = new Trie<true>()
     const record = (await this.store.groups()).find(({ group }) => group === this.group)
-    for (const topicFilter of record?.filters ?? []) asked.insert(topicFilterToFilter(topicFilter) ?? '', true)
+    for (const topicFilter of record?.filters ?? []) asked.insert(this.bridge.names.filterOf(topicFilter) ?? '', true)
     return asked
   }
 

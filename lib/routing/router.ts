@@ -1,6 +1,7 @@
 import type { Destination } from '../broker/bridge.ts'
+import type { Publishing } from '../broker/properties.ts'
 import { startsWithWildcard } from '../subject/grammar.ts'
-import { topicToSubject } from '../subject/mapping.ts'
+import type { Names } from '../subject/names.ts'
 import { Trie } from '../subject/trie.ts'
 import type { Message } from '../wire/message.ts'
 import { detach } from '../wire/text.ts'
@@ -29,10 +30,10 @@ export interface Receiver {
   wake?: () => void
 }
 
-/** Told which filters are wanted, for messages from the broker. */
+/** Told which topic filters are wanted, for messages from the broker. */
 export interface Interest {
-  add (filter: string): void
-  remove (filter: string): void
+  add (topicFilter: string): void
+  remove (topicFilter: string): void
 }
 
 // Routes kept before the cache starts over; each is a few hundred bytes.
@@ -51,6 +52,7 @@ export class Route implements Destination {
   stale = false
   listened = false
   listenedAt = -1
+  ruled: Publishing | -1 = -1
 
   constructor (subject: string, topic: string | undefined, receivers: readonly Receiver[], generation: number) {
     this.subject = subject
@@ -112,8 +114,9 @@ function deliverToOne (members: readonly Receiver[], message: Message, producer:
   return false
 }
 
-/** Who gets what: the subscriptions of all NATS connections of this node. */
+/** Who gets what: the subscriptions of the NATS connections of this node that share their names. */
 export class Router {
+  private readonly names: Names
   private readonly trie = new Trie<Receiver>()
   private readonly interest: Interest
   private readonly routes = new Map<string, Route>()
@@ -121,7 +124,8 @@ export class Router {
   /** Grows when a subscription with a wildcard comes or goes: any route may be another one then. */
   private generation = 0
 
-  constructor (interest: Interest) {
+  constructor (names: Names, interest: Interest) {
+    this.names = names
     this.interest = interest
   }
 
@@ -132,19 +136,19 @@ export class Router {
   subscribe (receiver: Receiver): void {
     this.trie.insert(receiver.filter, receiver)
     this.invalidate(receiver.filter)
-    this.interest.add(receiver.filter)
+    for (const topicFilter of this.names.topicFiltersOf(receiver.filter)) this.interest.add(topicFilter)
   }
 
   unsubscribe (receiver: Receiver): void {
     this.trie.remove(receiver.filter, receiver)
     this.invalidate(receiver.filter)
-    this.interest.remove(receiver.filter)
+    for (const topicFilter of this.names.topicFiltersOf(receiver.filter)) this.interest.remove(topicFilter)
   }
 
-  /** Whoever matches a subject, now. */
-  match (subject: string): Receiver[] {
+  /** Whoever matches a subject, now, and has no wildcard in the first tokens. */
+  match (subject: string, literalTokens = 0): Receiver[] {
     const found: Receiver[] = []
-    this.trie.match(subject, found)
+    this.trie.match(subject, found, literalTokens)
     return found
   }
 
@@ -157,16 +161,16 @@ export class Router {
 
   // hot: once per message from the broker
   /**
-   * The route of a topic; null when it has no subject. A filter that begins with a wildcard does not get topics that
+   * The route of a topic; null when it has no subject. A filter with a wildcard at its start does not get topics that
    * begin with `$` (MQTT 3.1.1, 4.7.2), unless a NATS client published them.
    */
   routeOfTopic (topic: string, natsBorn: boolean): Route | null {
     const hidden = !natsBorn && topic.charCodeAt(0) === 0x24 // $
     const known = hidden ? undefined : this.topicRoutes.get(topic)
     if (known !== undefined && this.isFresh(known)) return known
-    const subject = topicToSubject(topic)
+    const subject = this.names.subjectOf(topic)
     if (subject === null) return null
-    if (hidden) return new Route(subject, topic, this.literalMatches(subject), this.generation)
+    if (hidden) return new Route(subject, topic, this.match(subject, this.names.literalTokens(topic)), this.generation)
     const route = this.route(subject)
     if (this.topicRoutes.size >= maxRoutes) this.topicRoutes.clear()
     this.topicRoutes.set(topic, route)
@@ -183,12 +187,6 @@ export class Router {
     if (this.routes.size >= maxRoutes) this.routes.clear()
     this.routes.set(kept, route)
     return route
-  }
-
-  private literalMatches (subject: string): Receiver[] {
-    const found: Receiver[] = []
-    this.trie.match(subject, found, true)
-    return found
   }
 
   private invalidate (filter: string): void {

@@ -88,11 +88,11 @@ export class Trie<T> {
   /**
    * Adds to `found` every value whose filter matches. A subject with an empty token matches nothing.
    *
-   * @param literalStart leaves out filters that begin with a wildcard
+   * @param literalTokens leaves out filters with a wildcard in so many first tokens
    */
-  match (subject: string, found: T[], literalStart = false): void {
+  match (subject: string, found: T[], literalTokens = 0): void {
     if (subject === '' || subject.startsWith('.') || subject.endsWith('.') || subject.includes('..')) return
-    if (literalStart) {
+    if (literalTokens > 0) {
       const dot = subject.indexOf('.')
       const child = this.root.literal?.get(dot === -1 ? subject : subject.slice(0, dot))
       if (child !== undefined) this.descend(child, subject, dot === -1 ? subject.length : dot + 1, found)

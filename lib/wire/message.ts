@@ -57,28 +57,28 @@ export class Message {
   }
 }
 
-/** The message with another subject and payload; its reply and header block stay. Latin1 text. */
-export function withPayload (message: Message, subject: string, payload: string): Message {
-  const { reply, header } = message
+/** All of a message from its parts, each latin1 text; an empty reply or header block is none. */
+export function messageWith (subject: string, reply: string, header: string, payload: string): Message {
   const size = header.length + payload.length
   const sizes = header === '' ? `${size}` : `${header.length} ${size}`
-  const changed = new Message(subject, reply, header.length, size, `${reply === '' ? '' : `${reply} `}${sizes}\r\n${header}${payload}\r\n`)
-  changed.origin = message.origin
-  return changed
+  const head = reply === '' ? sizes : `${reply} ${sizes}`
+  return new Message(subject, reply, header.length, size, `${head}\r\n${header}${payload}\r\n`)
 }
 
 /** A message without headers. All is latin1 text. */
 export function messageOf (subject: string, reply: string, payload: string): Message {
-  const { length } = payload
-  const tail = reply === '' ? `${length}\r\n${payload}\r\n` : `${reply} ${length}\r\n${payload}\r\n`
-  return new Message(subject, reply, 0, length, tail)
+  return messageWith(subject, reply, '', payload)
 }
 
-/** The message with another reply and a header block, which ends with an empty line. Latin1 text. */
-export function withHeader (message: Message, reply: string, header: string): Message {
-  const { body } = message
-  const size = header.length + body.length
-  const changed = new Message(message.subject, reply, header.length, size, `${reply === '' ? '' : `${reply} `}${header.length} ${size}\r\n${header}${body}\r\n`)
+/** The message with other parts; what it came in as and its QoS stay. */
+export function rewritten (message: Message, { subject = message.subject, reply = message.reply, header = message.header, payload = message.body }: {
+  subject?: string
+  reply?: string
+  header?: string
+  payload?: string
+}): Message {
+  const changed = messageWith(subject, reply, header, payload)
   changed.origin = message.origin
+  changed.qos = message.qos
   return changed
 }

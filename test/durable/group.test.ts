@@ -1,12 +1,13 @@
 import t, { type Test } from 'tap'
-import { Bridge } from '../../lib/broker/bridge.ts'
 import { asHost } from '../../lib/broker/host.ts'
 import { HostLink } from '../../lib/broker/link.ts'
 import { Durables, type Membership } from '../../lib/durable/durables.ts'
 import type { Recipient } from '../../lib/durable/member.ts'
 import type { DeliveryLimits } from '../../lib/durable/dealer.ts'
 import type { Logger } from '../../lib/options.ts'
+import type { Space } from '../../lib/routing/spaces.ts'
 import { type Message, messageOf } from '../../lib/wire/message.ts'
+import { spaceOf } from '../helper/spaces.ts'
 import { versions } from '../helper/brokers.ts'
 import { FakeStore } from './fake-store.ts'
 
@@ -15,7 +16,7 @@ const group = 'nats://acked.g'
 class Peer implements Recipient {
   readonly owner = {}
   readonly filter: string
-  readonly topicFilter: string
+  readonly topicFilters: readonly string[]
   readonly received: Message[] = []
   isKeepingUp = true
   refuses = false
@@ -25,7 +26,7 @@ class Peer implements Recipient {
 
   constructor (filter: string) {
     this.filter = filter
-    this.topicFilter = filter.replaceAll('.', '/').replaceAll('*', '+').replace('>', '#')
+    this.topicFilters = [filter.replaceAll('.', '/').replaceAll('*', '+').replace('>', '#')]
   }
 
   take (message: Message): boolean {
@@ -54,7 +55,7 @@ class Peer implements Recipient {
 
 const bodies = (messages: readonly Message[]): string[] => messages.map(({ body }) => body)
 
-async function setUp (t: Test, limits: Partial<DeliveryLimits> = {}): Promise<{ store: FakeStore, durables: Durables, buried: string[], answered: string[], log: string[], ack: (message: Message, payload?: string, reply?: string) => boolean, join: (peer: Peer, queue?: string) => Membership }> {
+async function setUp (t: Test, limits: Partial<DeliveryLimits> = {}): Promise<{ store: FakeStore, durables: Durables, space: Space, buried: string[], answered: string[], log: string[], ack: (message: Message, payload?: string, reply?: string) => boolean, join: (peer: Peer, queue?: string) => Membership }> {
   const broker = await (versions[1] as typeof versions[0]).create()
   t.teardown(() => { broker.close() })
   const link = new HostLink(asHost(broker))
@@ -67,22 +68,23 @@ async function setUp (t: Test, limits: Partial<DeliveryLimits> = {}): Promise<{ 
   const logger: Logger = { trace () {}, debug () {}, info: write, warn: write, error: write }
   const durables = new Durables({
     store,
-    bridge: new Bridge(link),
     log: logger,
     limits: { maxAckPending: 1000, ackWait: 30_000, maxDeliver: 0, ...limits },
     bury: async (_group, held) => { buried.push(held.message.body) },
-    answer: (subject) => { answered.push(subject) }
+    answer: (_space, subject) => { answered.push(subject) }
   })
   t.teardown(() => durables.close())
+  const space = spaceOf(link)
   await durables.open()
   return {
     store,
     durables,
+    space,
     buried,
     answered,
     log,
-    ack: (message, payload = '', reply = '') => durables.acknowledge(messageOf(message.reply, reply, payload)),
-    join: (peer, queue = 'acked.g') => durables.join(queue, queue.startsWith('acked') ? 'reply' : 'pong', peer)
+    ack: (message, payload = '', reply = '') => durables.acknowledge(messageOf(message.reply, reply, payload), space),
+    join: (peer, queue = 'acked.g') => durables.join(space, queue, queue.startsWith('acked') ? 'reply' : 'pong', peer)
   }
 }
 
@@ -274,9 +276,9 @@ t.test('several members share, and one that does not keep up is left out', async
 })
 
 t.test('a message that only an absent member asks for is parked, and there for it when it comes; one that nobody asks for is dropped', async (t) => {
-  const { store, durables, join } = await setUp(t)
-  await durables.register('acked.g', 'a/#')
-  await durables.register('acked.g', 'b/#')
+  const { store, durables, space, join } = await setUp(t)
+  await durables.register(space, 'acked.g', ['a/#'])
+  await durables.register(space, 'acked.g', ['b/#'])
   const forB = [store.publish(group, 'b/x', 'b1'), store.publish(group, 'b/x', 'b2')]
   const nobody = store.publish(group, 'b', 'b.> does not match b')
   const hidden = store.publish(group, '$x/y', 'x')
@@ -293,9 +295,9 @@ t.test('a message that only an absent member asks for is parked, and there for i
 })
 
 t.test('a member that takes nothing does not hold the others', async (t) => {
-  const { store, durables, ack, join } = await setUp(t, { maxAckPending: 600 })
-  await durables.register('acked.g', 'a')
-  await durables.register('acked.g', 'b')
+  const { store, durables, space, ack, join } = await setUp(t, { maxAckPending: 600 })
+  await durables.register(space, 'acked.g', ['a'])
+  await durables.register(space, 'acked.g', ['b'])
   const stuck = new Peer('a')
   const busy = new Peer('b')
   join(stuck)
@@ -376,8 +378,8 @@ t.test('closing gives everything back: fresh ones, then delivered ones in front 
 })
 
 t.test('management', async (t) => {
-  const { store, durables, join } = await setUp(t)
-  await durables.register('acked.g', 'a')
+  const { store, durables, space, join } = await setUp(t)
+  await durables.register(space, 'acked.g', ['a'])
   const peer = new Peer('a')
   const membership = join(peer)
   store.publish(group, 'a', 'x')

@@ -17,7 +17,7 @@ t.test('a gateway on Redis', async (t) => {
         const client = await connect(t, first.natsPort)
         client.send(`SUB live.${i}.* 1\r\nSUB live.${i}.> 2\r\nSUB live.${i}.x 3\r\n`)
         t.equal(await client.fence(), '')
-        await publisher.publish(`live/${i}/x`, 'x')
+        await publisher.publish(`live/${i}/x`, 'x', { qos: 0 })
         await client.expect(new RegExp(`(MSG live\\.${i}\\.x [123] 1\\r\\nx\\r\\n){3}`))
       }
     })
@@ -39,7 +39,7 @@ t.test('a gateway on Redis', async (t) => {
         await client.fence()
         const wanted: string[] = []
         for (const topic of topics) {
-          await publisher.publish(topic, 'x')
+          await publisher.publish(topic, 'x', { qos: 0 })
           const subject = topic.replaceAll('/', '.')
           for (const [filter, sid] of [[one, 'one'], [other, 'other']] as const) {
             const tokens = filter.split('.')
@@ -50,8 +50,8 @@ t.test('a gateway on Redis', async (t) => {
           }
         }
         // The second one comes behind all that is wanted.
-        await publisher.publish('end', 'x')
-        await publisher.publish('end', 'x')
+        await publisher.publish('end', 'x', { qos: 0 })
+        await publisher.publish('end', 'x', { qos: 0 })
         const text = await client.expect(/([^]*?MSG end end 1\r\nx\r\n){2}/)
         t.strictSame(text.split('\r\n').filter((line) => line.startsWith('MSG ') && !line.startsWith('MSG end ')).sort(), wanted.sort())
       })
@@ -65,7 +65,7 @@ t.test('a gateway on Redis', async (t) => {
     for (let i = 0; i < 20; i++) {
       client.send(`SUB again.* ${i}\r\nUNSUB ${i}\r\nSUB again.* ${i}\r\n`)
       await client.fence()
-      await publisher.publish('again/x', 'x')
+      await publisher.publish('again/x', 'x', { qos: 0 })
       await client.expect(`MSG again.x ${i} 1\r\nx\r\n`)
       client.send(`UNSUB ${i}\r\n`)
     }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Message, messageOf, withPayload } from '../../lib/wire/message.ts'
+import { Message, messageOf, rewritten } from '../../lib/wire/message.ts'
 
 t.test('a message from a payload has the tail of a MSG', async (t) => {
   const message = messageOf('foo', '', 'hello')
@@ -27,10 +27,10 @@ t.test('the plain tail leaves the header block out and counts anew', async (t) =
 t.test('another payload keeps reply, header block and origin', async (t) => {
   const message = new Message('foo', 'r.x', 12, 14, 'r.x 12 14\r\nName:Derek\r\nOK\r\n')
   message.origin = { a: 1 }
-  const changed = withPayload(message, 'bar', 'changed')
+  const changed = rewritten(message, { subject: 'bar', payload: 'changed' })
   t.equal(changed.subject, 'bar')
   t.equal(changed.tail, 'r.x 12 19\r\nName:Derek\r\nchanged\r\n')
   t.equal(changed.header, 'Name:Derek\r\n')
   t.equal(changed.origin, message.origin)
-  t.equal(withPayload(messageOf('foo', '', 'x'), 'foo', 'yy').tail, '2\r\nyy\r\n')
+  t.equal(rewritten(messageOf('foo', '', 'x'), { payload: 'yy' }).tail, '2\r\nyy\r\n')
 })

@@ -1,4 +1,5 @@
 import { NatsError } from '../../errors.ts'
+import { mountpointOf } from '../../subject/mountpoint.ts'
 import { parseConnect } from '../../wire/connect.ts'
 import { OK } from '../../wire/serializer.ts'
 import type { Client } from '../client.ts'
@@ -11,19 +12,37 @@ export function connect (client: Client, json: string): void {
     return
   }
   client.apply(options)
+  admit(client, conflict, () => {
+    if (options.verbose) client.outbox.write(OK)
+  })
+}
+
+/** Lets a client in that does not send CONNECT, as anonymous, and then does what it sent. */
+export function enter (client: Client, operation: () => void): void {
+  admit(client, () => null, operation)
+}
+
+/** Asks the host; lets the client in, or tells it why not. */
+function admit (client: Client, conflict: (client: Client) => NatsError | null, then: () => void): void {
   const { policy } = client.services
   client.gate.await<NatsError | null>((done) => {
     if (client.state === 'new') policy.connect(client.facade, done)
     else policy.authenticate(client.facade, done)
   }, (error) => {
-    const refused = error ?? conflict(client)
-    if (refused !== null) {
-      client.fail(refused)
-      return
-    }
-    if (client.state === 'new') client.admit()
-    if (options.verbose) client.outbox.write(OK)
+    const refused = error ?? conflict(client) ?? mount(client)
+    if (refused === null) then()
+    else client.fail(refused)
   })
+}
+
+/** Puts the client where its subjects are. It stays there. */
+function mount (client: Client): NatsError | null {
+  const { options: { user, name }, address, facade, services } = client
+  const mountpoint = mountpointOf(services.options.mountpoint, { username: user, clientid: facade.id, name, host: address })
+  if (mountpoint === null) return new NatsError('NATS_ERR_AUTHORIZATION', `nothing to fill ${services.options.mountpoint} with`)
+  if (client.state === 'new') client.admit(mountpoint)
+  else if (mountpoint !== client.space.mountpoint) return new NatsError('NATS_ERR_AUTHORIZATION', `another CONNECT leads from ${client.space.mountpoint} to ${mountpoint}`)
+  return null
 }
 
 /** What nats-server refuses whoever asks for it. */
@@ -33,17 +52,4 @@ function conflict (client: Client): NatsError | null {
   if (options.protocol !== 0 && options.protocol !== 1) return new NatsError('NATS_ERR_CLIENT_PROTOCOL', String(options.protocol))
   if (options.no_responders && !client.headers) return new NatsError('NATS_ERR_NO_RESPONDERS')
   return null
-}
-
-/** Lets a client in that does not send CONNECT, as anonymous, and then does what it sent. */
-export function enter (client: Client, operation: () => void): void {
-  const { policy } = client.services
-  client.gate.await<NatsError | null>((done) => { policy.connect(client.facade, done) }, (error) => {
-    if (error !== null) {
-      client.fail(error)
-      return
-    }
-    client.admit()
-    operation()
-  })
 }

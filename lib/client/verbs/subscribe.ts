@@ -8,23 +8,29 @@ import { OK } from '../../wire/serializer.ts'
 import { quote } from '../../wire/text.ts'
 import type { Client } from '../client.ts'
 import { DurableSubscription } from '../durable-subscription.ts'
-import { Subscription } from '../subscription.ts'
+import { type Granted, Subscription } from '../subscription.ts'
+
+/** What a client asks for; `kind` is null unless the queue group is durable. */
+interface Asked {
+  readonly subject: string
+  readonly queue: string | null
+  readonly sid: string
+  readonly kind: AckKind | null
+}
 
 /** SUB (server/client.go processSubEx, in its order of checks). */
 export function subscribe (client: Client, subject: string, queue: string | null, sid: string): void {
-  const { bridge, options, policy } = client.services
+  const { options } = client.services
   if (queue === systemGroup) {
     client.fail(denied(subject, queue))
     return
   }
   const kind = queue === null || options.durable === false ? null : ackKindOf(options.durable, queue)
-  const asked: HostSubscription = { topic: bridge.hookFilter(subject), qos: kind === null ? 0 : 1 }
-  if (queue !== null) asked.queue = queue
-  if (kind !== null) asked.durable = true
-  const { topic } = asked
-  client.gate.await<HostSubscription | null>((done) => { policy.maySubscribe(client.facade, asked, done) }, (granted) => {
+  const asked = { subject, queue, sid, kind }
+  const topicFilters = client.space.names.hookFilters(subject)
+  client.gate.await<Granted | null>((done) => { askHost(client, asked, topicFilters, done) }, (granted) => {
     if (granted === null) client.fail(denied(subject, queue))
-    else add(client, { subject, filter: topic === granted.topic ? subject : bridge.filterOf(granted.topic), topicFilter: granted.topic, queue, sid, kind })
+    else add(client, granted, kind)
   })
 }
 
@@ -34,20 +40,35 @@ function denied (subject: string, queue: string | null): NatsError {
     : new NatsError('NATS_ERR_QUEUE_DENIED', quote(subject), quote(queue))
 }
 
-/** A SUB that the host has granted. */
-interface Granted {
-  readonly subject: string
-  /** What the host made of it, as subject and as topic filter. */
-  readonly filter: string
-  readonly topicFilter: string
-  readonly queue: string | null
-  readonly sid: string
-  /** Null unless the queue group is durable. */
-  readonly kind: AckKind | null
+/**
+ * Asks `authorizeSubscribe` for each topic filter that the subject stands for; it must grant all. It may change the topic
+ * filter where there is one alone.
+ */
+function askHost (client: Client, { subject, queue, sid, kind }: Asked, topicFilters: readonly string[], done: (granted: Granted | null) => void): void {
+  const { policy } = client.services
+  const next = (at: number): void => {
+    const topic = topicFilters[at]
+    if (topic === undefined) {
+      done({ subject, filter: subject, topicFilters, queue, sid })
+      return
+    }
+    const asked: HostSubscription = { topic, qos: kind === null ? 0 : 1 }
+    if (queue !== null) asked.queue = queue
+    if (kind !== null) asked.durable = true
+    policy.maySubscribe(client.facade, asked, (granted) => {
+      if (granted?.topic === topic) {
+        next(at + 1)
+        return
+      }
+      const filter = granted === null || topicFilters.length > 1 ? null : client.space.names.filterOf(granted.topic)
+      done(granted === null || filter === null ? null : { subject, filter, topicFilters: [granted.topic], queue, sid })
+    })
+  }
+  next(0)
 }
 
-function add (client: Client, granted: Granted): void {
-  const { subject, filter, topicFilter, queue, sid, kind } = granted
+function add (client: Client, granted: Granted, kind: AckKind | null): void {
+  const { subject, filter, queue, sid } = granted
   const refused = refusal(client, subject)
   if (refused !== null) {
     client.fail(refused)
@@ -60,31 +81,33 @@ function add (client: Client, granted: Granted): void {
       return
     }
     if (queue !== null && kind !== null) {
-      addDurable(client, granted, queue, kind)
+      addDurable(client, { ...granted, queue }, kind)
       return
     }
-    put(client, new Subscription(client, subject, filter, topicFilter, queue, sid))
+    put(client, new Subscription(client, granted))
   }
   if (client.options.verbose) client.outbox.write(OK)
 }
 
 /** Subscribes once messages are stored for the group; nothing that the client sends meanwhile is looked at. */
-function addDurable (client: Client, { subject, filter, topicFilter, sid }: Granted, queue: string, kind: AckKind): void {
-  const { bridge, durables } = client.services
-  if (durables === null || !bridge.isTopicFilter(filter)) {
+function addDurable (client: Client, granted: Granted & { readonly queue: string }, kind: AckKind): void {
+  const { subject, filter, queue } = granted
+  const { services: { durables }, space } = client
+  const topicFilters = space.names.topicFiltersOf(filter)
+  if (durables === null || topicFilters.length === 0) {
     client.debug(`${queue} cannot be durable on ${subject}: no topic can match it`)
     client.fail(denied(subject, queue))
     return
   }
   client.gate.await<Error | null>((done) => {
-    durables.register(queue, topicFilter).then(() => { done(null) }, done)
+    durables.register(space, queue, topicFilters).then(() => { done(null) }, done)
   }, (error) => {
     if (error !== null) {
       client.services.log.error(client.details, `cannot subscribe ${subject} as durable ${queue}: ${error.message}`)
       client.fail(denied(subject, queue))
       return
     }
-    put(client, new DurableSubscription(client, durables, kind, subject, filter, topicFilter, queue, sid))
+    put(client, new DurableSubscription(client, durables, kind, { ...granted, topicFilters }))
     if (client.options.verbose) client.outbox.write(OK)
   })
 }

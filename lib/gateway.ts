@@ -12,9 +12,10 @@ import { addTraffic, Counters, type Services, type Traffic } from './client/serv
 import { createDurables } from './durable/create.ts'
 import type { DurableGroups } from './durable/durables.ts'
 import { NatsError } from './errors.ts'
+import { listenAll } from './gateway/listeners.ts'
 import { type GatewayOptions, optionTable, type OptionRow, parseAddress, type ResolvedOptions, resolveOptions } from './options.ts'
 import { checkNames, type Space, Spaces } from './routing/spaces.ts'
-import { type Listener, listenTcp } from './transport/tcp.ts'
+import type { Listener } from './transport/tcp.ts'
 import type { Info } from './wire/info.ts'
 import { serverVersion } from './wire/limits.ts'
 import { messageOf } from './wire/message.ts'
@@ -48,7 +49,8 @@ export class Gateway {
   private readonly services: Services
   private readonly redis: StoreConnection | null
   private readonly inlet: Inlet
-  private listener: Listener | null = null
+  /** Where it listens: its own address, then those of the option `listeners`. */
+  listeners: readonly Listener[] = []
   private lastCid = 0
   private readonly past: Traffic = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 }
   private isLameDuck = false
@@ -88,12 +90,12 @@ export class Gateway {
 
   /** The port listened on; 0 before `listen`. */
   get port (): number {
-    return this.listener?.port ?? 0
+    return this.listeners[0]?.port ?? 0
   }
 
   /** The address listened on; empty before `listen`. */
   get host (): string {
-    return this.listener?.host ?? ''
+    return this.listeners[0]?.host ?? ''
   }
 
   /** The number of subscriptions of all connections. */
@@ -108,15 +110,13 @@ export class Gateway {
    */
   async listen (): Promise<void> {
     if (this.isClosed) throw new NatsError('NATS_ERR_CLOSED')
-    const { host, port } = this.options
     await this.services.durables?.open()
-    const listener = await listenTcp(host, port, (socket) => { this.accept(socket) })
+    this.listeners = await listenAll(this.options, (socket, mountpoint) => { this.accept(socket, { mountpoint }) })
     if (this.isClosed) {
-      listener.stop()
+      this.stopListening()
       throw new NatsError('NATS_ERR_CLOSED')
     }
-    this.listener = listener
-    this.services.log.info({}, `Listening for client connections on ${host}:${listener.port}`)
+    for (const { host, port } of this.listeners) this.services.log.info({}, `Listening for client connections on ${host}:${port}`)
   }
 
   /**
@@ -142,15 +142,20 @@ export class Gateway {
     this.services.flusher.flush()
   }
 
-  /** Serves a connection; `request` is the HTTP request that it began with, if one did. */
-  accept (stream: ClientStream, request?: IncomingMessage): void {
+  /**
+   * Serves a connection.
+   *
+   * @param request the HTTP request that it began with, if one did
+   * @param mountpoint its topic prefix, with placeholders; the option of the gateway unless told
+   */
+  accept (stream: ClientStream, { request, mountpoint = this.options.mountpoint }: { request?: IncomingMessage, mountpoint?: string } = {}): void {
     if (this.isClosed) {
       stream.destroy()
       return
     }
     const { maxConnections } = this.options
     const full = maxConnections > 0 && this.clients.size >= maxConnections
-    const client = new Client(++this.lastCid, stream, request, this.services)
+    const client = new Client(++this.lastCid, stream, { request, mountpoint }, this.services)
     this.counters.totalConnections++
     this.clients.set(client.cid, client)
     client.start(this.info(client))
@@ -208,12 +213,14 @@ export class Gateway {
       }
     }
     this.services.options = resolveOptions({ ...this.options, ...changes })
+    const { replies } = this.services.spaces
+    if (replies !== null) replies.timeout = this.options.replyTimeout
     for (const client of this.clients.values()) client.reconfigure()
   }
 
   /** Takes no more connections; those that are there go on. */
   stopListening (): void {
-    this.listener?.stop()
+    for (const listener of this.listeners) listener.stop()
   }
 
   /**
@@ -258,9 +265,10 @@ export class Gateway {
     this.isClosed = true
     this.stopListening()
     for (const client of [...this.clients.values()]) client.close()
-    const { durables, link } = this.services
+    const { durables, link, spaces } = this.services
     await durables?.close()
     link.broker.removeListener('closed', this.brokerClosed)
+    spaces.replies?.close()
     this.inlet.close()
     link.close()
     // A Redis that is away never answers.

@@ -24,6 +24,13 @@ export interface PublishRule {
   readonly retain?: boolean
 }
 
+/** One more address to listen on; what is left out is as in the options of the gateway. */
+export interface ListenerOptions {
+  readonly host?: string
+  readonly port: number
+  readonly mountpoint?: string
+}
+
 /** The Redis of a host whose persistence is aedes-persistence-redis: one of `connection` and `url`. */
 export interface RedisOption {
   /** Of ioredis; the host closes it. */
@@ -53,6 +60,7 @@ export interface GatewayOptions {
   writeDeadline?: number
   lameDuckDuration?: number
   lameDuckGracePeriod?: number
+  listeners?: readonly ListenerOptions[]
   mountpoint?: string
   mapping?: Readonly<Record<string, string>>
   mappingOnly?: boolean
@@ -118,6 +126,30 @@ function isPublishRule ({ qos = 0, retain = false, ...others }: Record<string, u
   return Object.keys(others).length === 0 && (qos === 0 || qos === 1 || qos === 2) && typeof retain === 'boolean'
 }
 
+const listeners: Check = {
+  allowed: 'an array of { port: 0 to 65535, host, mountpoint } each, the latter two as the options of that name',
+  test: (value) => Array.isArray(value) && value.every((each) => isPlainObject(each) && isListener(each))
+}
+
+function isListener ({ host, port, mountpoint, ...others }: Record<string, unknown>): boolean {
+  return Object.keys(others).length === 0 && integer(0, 65535).test(port) &&
+    (host === undefined || name.test(host)) && (mountpoint === undefined || text.test(mountpoint))
+}
+
+const replies: Check = {
+  allowed: 'an object of topic filters without # with a topic each, in which + stands for a level that + left open in the filter',
+  test: (value) => isPlainObject(value) && Object.entries(value).every(([request, answer]) =>
+    isReplyTopic(request) && isReplyTopic(answer) && countOpen(answer as string) <= countOpen(request))
+}
+
+function isReplyTopic (topic: unknown): boolean {
+  return typeof topic === 'string' && topic !== '' && !/[#\0]/.test(topic) && topic.split('/').every((level) => level === '+' || !level.includes('+'))
+}
+
+function countOpen (topic: string): number {
+  return topic.split('/').filter((level) => level === '+').length
+}
+
 const subject: Check = {
   allowed: 'a subject without wildcards',
   test: (value) => typeof value === 'string' && /^[\w-]+(?:\.[\w-]+)*$/.test(value)
@@ -179,12 +211,13 @@ export const optionTable = {
   writeDeadline: { default: 10_000, check: integer(1, maxTime), key: 'write_deadline', live: true, doc: 'Longest time for a write to finish. A later one closes the connection as a slow consumer.' },
   lameDuckDuration: { default: 120_000, check: integer(1, maxTime), key: 'lame_duck_duration', live: true, doc: 'Time over which lame duck mode closes the connections, one by one.' },
   lameDuckGracePeriod: { default: 10_000, check: integer(0, maxTime), key: 'lame_duck_grace_period', live: true, doc: 'Time that lame duck mode waits before it closes the first connection.' },
+  listeners: { default: [], check: listeners, doc: 'More addresses to listen on, each with a mountpoint of its own if it has one: `[{ port: 4223, mountpoint: \'factory/\' }]`.' },
   mountpoint: { default: '', check: text, key: 'mountpoint', doc: 'Topic prefix of NATS clients, ending with `/`; `${username}`, `${clientid}`, `${name}` and `${host}` in it are those of the client. It is added to what they publish and subscribe to, and taken off what they get.' }, // eslint-disable-line no-template-curly-in-string -- that is how they are written
   mapping: { default: {}, check: texts, doc: 'Subject prefixes with a topic prefix each, `{ \'factory.\': \'plant/7/\' }`; the longest that fits counts.' },
   mappingOnly: { default: false, check: boolean, doc: 'Whether subjects that `mapping` does not name are NATS-only.' },
   publish: { default: {}, check: publish, doc: 'How messages from NATS are published to MQTT: subject filters with a rule each, `{ \'alarms.>\': { qos: 1 } }`; the first that matches counts, headers of the message before it.' },
   retained: { default: false, check: boolean, live: true, doc: 'Whether a new NATS subscription gets the retained messages that match it.' },
-  replies: { default: {}, check: texts, doc: 'Where devices answer that cannot see a reply subject: topic filters of requests with a topic each, `{ \'devices/+/cmd\': \'devices/+/cmd/reply\' }`.' },
+  replies: { default: {}, check: replies, doc: 'Where devices answer that cannot see a reply subject: topic filters of requests with a topic each, `{ \'devices/+/cmd\': \'devices/+/cmd/reply\' }`.' },
   replyTimeout: { default: 10_000, check: integer(1, maxTime), live: true, doc: 'Longest time that such an answer is waited for.' },
   durable: { default: { 'acked.*': 'reply', 'durable.*': 'pong' }, check: durable, doc: 'Queue groups that are durable, and how their members acknowledge. `false` for none.' },
   maxAckPending: { default: 1000, check: integer(1, 1_000_000), key: 'durable.max_ack_pending', doc: 'Most messages that a member of a durable group has without acknowledging them.' },

@@ -1,6 +1,7 @@
 import type { MqListener, PublishPacket } from './host.ts'
 import { isNatsBorn } from './identity.ts'
 import type { HostLink } from './link.ts'
+import { safeFilter } from './safe-filter.ts'
 
 /** Takes a packet from the broker; `natsBorn` when a NATS client of another node published it. */
 export type Receive = (packet: PublishPacket, natsBorn: boolean) => void
@@ -8,15 +9,6 @@ export type Receive = (packet: PublishPacket, natsBorn: boolean) => void
 interface Registration {
   readonly listener: MqListener
   count: number
-}
-
-/**
- * A level that the queue may take literally. mqemitter-redis hands filters to Redis as globs and counts them in a
- * plain object: a level with `* ? [ ] \` is heard as `+`, and so is a name of `Object.prototype`. The trie decides.
- */
-function safeFilter (topicFilter: string): string {
-  if (topicFilter in {}) return '+'
-  return topicFilter.split('/').map((level) => /[*?[\]\\]/.test(level) ? '+' : level).join('/')
 }
 
 /**

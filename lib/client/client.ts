@@ -27,6 +27,14 @@ export interface ClientStream extends Duplex {
   readonly remotePort?: number | undefined
 }
 
+/** How a connection came in. */
+export interface Arrival {
+  /** The HTTP request that it began with, if one did. */
+  readonly request: IncomingMessage | undefined
+  /** The mountpoint of its listener, with placeholders. */
+  readonly mountpoint: string
+}
+
 /** One NATS connection: its state and its life. What it is told is in dispatch.ts and verbs/. */
 export class Client implements SubscriptionOwner {
   readonly cid: number
@@ -41,6 +49,8 @@ export class Client implements SubscriptionOwner {
   readonly facade: Facade
   readonly subscriptions = new Map<string, Subscription>()
   options: ConnectOptions = { ...defaultConnectOptions }
+  /** That of its listener, with placeholders. */
+  readonly mountpoint: string
   /** Whose subjects it uses; its own once the host has let it in. */
   space: Space
   /** 'new' until the host has let the client in. */
@@ -62,10 +72,11 @@ export class Client implements SubscriptionOwner {
   private readonly parser: Parser
   private readonly hostSide: HostSide
 
-  constructor (cid: number, socket: ClientStream, request: IncomingMessage | undefined, services: Services) {
+  constructor (cid: number, socket: ClientStream, { request, mountpoint }: Arrival, services: Services) {
     const { options } = services
     this.cid = cid
     this.services = services
+    this.mountpoint = mountpoint
     this.space = services.spaces.main
     this.socket = socket
     this.address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '')

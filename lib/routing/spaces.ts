@@ -7,6 +7,7 @@ import type { ResolvedOptions } from '../options.ts'
 import { checkMountpoint } from '../subject/mountpoint.ts'
 import { checkMapping, Names, PrefixMapping } from '../subject/names.ts'
 import { type Message, rewritten } from '../wire/message.ts'
+import { Replies } from './replies.ts'
 import { type Interest, type Producer, Router } from './router.ts'
 
 /** Those who share their names: the clients of one mountpoint, and who subscribes to what among them. */
@@ -27,19 +28,27 @@ export class Space {
   }
 }
 
-type NamesOptions = Pick<ResolvedOptions, 'mountpoint' | 'mapping' | 'mappingOnly' | 'publish'>
+type NamesOptions = Pick<ResolvedOptions, 'listeners' | 'mountpoint' | 'mapping' | 'mappingOnly' | 'publish' | 'replies' | 'replyTimeout'>
+
+/** Those of all listeners, with placeholders. */
+function mountpointsOf ({ mountpoint, listeners }: NamesOptions): string[] {
+  return [...new Set([mountpoint, ...listeners.map((listener) => listener.mountpoint ?? mountpoint)])]
+}
 
 /**
  * Checks the options that say how subjects and topics belong together.
  *
  * @throws {NatsError} NATS_ERR_OPTION
  */
-export function checkNames ({ mountpoint, mapping }: NamesOptions): void {
-  const wrongMountpoint = checkMountpoint(mountpoint)
-  if (wrongMountpoint !== null) {
-    throw new NatsError('NATS_ERR_OPTION', 'mountpoint', `${JSON.stringify(mountpoint)}, with ${wrongMountpoint}`,
-      "'' or a topic prefix that ends with /, with ${username}, ${clientid}, ${name} or ${host} in it") // eslint-disable-line no-template-curly-in-string -- that is how they are written
+export function checkNames (options: NamesOptions): void {
+  for (const mountpoint of mountpointsOf(options)) {
+    const wrong = checkMountpoint(mountpoint)
+    if (wrong !== null) {
+      throw new NatsError('NATS_ERR_OPTION', 'mountpoint', `${JSON.stringify(mountpoint)}, with ${wrong}`,
+        "'' or a topic prefix that ends with /, with ${username}, ${clientid}, ${name} or ${host} in it") // eslint-disable-line no-template-curly-in-string -- that is how they are written
+    }
   }
+  const { mapping } = options
   const wrongMapping = checkMapping(mapping)
   if (wrongMapping !== null) {
     throw new NatsError('NATS_ERR_OPTION', 'mapping', `wrong, ${wrongMapping}`, 'pairs of a subject prefix that ends with . and a topic prefix that ends with /, either may be empty, which lead no two subjects to one topic')
@@ -53,6 +62,8 @@ export function checkNames ({ mountpoint, mapping }: NamesOptions): void {
 export class Spaces {
   /** The one without a mountpoint. */
   readonly main: Space
+  /** Answers of devices that see no reply subject; null when there are no rules for them. */
+  readonly replies: Replies | null
   /** Packets whose topic has no subject anywhere: it holds NUL, or the option `mapping` has none for it. */
   dropped = 0
   private readonly link: HostLink
@@ -68,6 +79,8 @@ export class Spaces {
     this.mapping = new PrefixMapping(options.mapping, options.mappingOnly)
     this.rules = new PublishRules(options.publish)
     this.main = this.create('')
+    const { replies, replyTimeout } = options
+    this.replies = Object.keys(replies).length === 0 ? null : new Replies(replies, replyTimeout, mountpointsOf(options), interest)
   }
 
   private create (mountpoint: string): Space {
@@ -106,6 +119,7 @@ export class Spaces {
       }
     }
     if (!named) this.dropped++
+    if (this.replies !== null && !natsBorn) this.replies.answer(packet)
   }
 
   /** Whether a message of one space may be one of another, too. */

@@ -103,7 +103,7 @@ t.test('a member gets what is stored, in order, each with an id and a reply subj
   t.same(bodies(messages), ['one', 'two', 'three'])
   for (const [i, message] of messages.entries()) {
     t.equal(message.subject, 'a.b')
-    t.equal(message.header, `NATS/1.0\r\nNmqtt-Id: ${ids[i]}\r\nNmqtt-Reply: answer.to\r\n\r\n`)
+    t.equal(message.header, `NATS/1.0\r\nNmqtt-Id: ${ids[i]}\r\nNmqtt-Reply: answer.to\r\nNmqtt-Pub: 1\r\n\r\n`)
     const tokens = message.reply.split('.')
     t.equal(tokens.length, 9)
     t.match(message.reply, /^\$JS\.ACK\.AEDES_[0-9a-f]{18}\.acked_g\.1\.\d+\.\d+\.\d{19}\.\d+$/)
@@ -136,7 +136,7 @@ t.test('what a member says of a message', async (t) => {
     const [first] = await peer.next(1)
     ack(first as Message, '-NAK')
     const [second] = await peer.next(1)
-    t.equal(second?.header, `NATS/1.0\r\nNmqtt-Id: ${id}\r\nNmqtt-Delivered: 2\r\n\r\n`)
+    t.equal(second?.header, `NATS/1.0\r\nNmqtt-Id: ${id}\r\nNmqtt-Delivered: 2\r\nNmqtt-Pub: 1\r\n\r\n`)
     t.match(second?.reply, /\.acked_g\.2\./)
     ack(second as Message, '-NAK {"delay": 1000000}')
     const [third] = await peer.next(1)

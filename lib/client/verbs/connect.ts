@@ -37,9 +37,9 @@ function admit (client: Client, conflict: (client: Client) => NatsError | null, 
 
 /** Puts the client where its subjects are. It stays there. */
 function mount (client: Client): NatsError | null {
-  const { options: { user, name }, address, facade, services } = client
-  const mountpoint = mountpointOf(services.options.mountpoint, { username: user, clientid: facade.id, name, host: address })
-  if (mountpoint === null) return new NatsError('NATS_ERR_AUTHORIZATION', `nothing to fill ${services.options.mountpoint} with`)
+  const { options: { user, name }, address, facade } = client
+  const mountpoint = mountpointOf(client.mountpoint, { username: user, clientid: facade.id, name, host: address })
+  if (mountpoint === null) return new NatsError('NATS_ERR_AUTHORIZATION', `nothing to fill ${client.mountpoint} with`)
   if (client.state === 'new') client.admit(mountpoint)
   else if (mountpoint !== client.space.mountpoint) return new NatsError('NATS_ERR_AUTHORIZATION', `another CONNECT leads from ${client.space.mountpoint} to ${mountpoint}`)
   return null

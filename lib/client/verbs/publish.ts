@@ -69,6 +69,7 @@ function send (client: Client, message: Message, route: Route, packet: PublishPa
   if (client.options.verbose) client.outbox.write(OK)
   const delivered = deliver(client, message, route)
   const listened = bridge.hasListener(route)
+  if (listened) expectAnswer(client, message, route)
   if (listened || bridge.isObserved) {
     client.backlog.add(message.size)
     const published = packet ?? bridge.packetOf(message, bridge.destinationTopic(route) ?? names.hookTopic(route.subject), 0)
@@ -86,6 +87,7 @@ function store (client: Client, message: Message, route: Route, publishing: Publ
     return
   }
   const packet = granted ?? bridge.packetOf(message, topic, publishing)
+  expectAnswer(client, message, route)
   client.gate.await<Error | null>((done) => { bridge.publishStored(packet, client.facade, done) }, (error) => {
     if (error !== null) {
       client.services.counters.failedPublishes++
@@ -109,6 +111,13 @@ function deliver (client: Client, message: Message, route: Route): number {
   if (!spaces.areSeveral) return delivered
   const topic = client.space.bridge.destinationTopic(route)
   return topic === null ? delivered : delivered + spaces.relay(message, topic, client.space, client)
+}
+
+/** A device may answer that cannot see the reply subject. */
+function expectAnswer (client: Client, message: Message, route: Route): void {
+  const { replies } = client.services.spaces
+  const topic = message.reply === '' || replies === null ? null : client.space.bridge.destinationTopic(route)
+  if (topic !== null) replies?.expect(client.space, topic, message.reply)
 }
 
 /** A session that is away and has the request stored will serve it. */

@@ -8,6 +8,7 @@ import { OK } from '../../wire/serializer.ts'
 import { quote } from '../../wire/text.ts'
 import type { Client } from '../client.ts'
 import { DurableSubscription } from '../durable-subscription.ts'
+import { RetainedSubscription } from '../retained-subscription.ts'
 import { type Granted, Subscription } from '../subscription.ts'
 
 /** What a client asks for; `kind` is null unless the queue group is durable. */
@@ -84,6 +85,10 @@ function add (client: Client, granted: Granted, kind: AckKind | null): void {
       addDurable(client, { ...granted, queue }, kind)
       return
     }
+    if (client.services.options.retained && queue === null) {
+      addRetained(client, granted)
+      return
+    }
     put(client, new Subscription(client, granted))
   }
   if (client.options.verbose) client.outbox.write(OK)
@@ -110,6 +115,21 @@ function addDurable (client: Client, granted: Granted & { readonly queue: string
     put(client, new DurableSubscription(client, durables, kind, { ...granted, topicFilters }))
     if (client.options.verbose) client.outbox.write(OK)
   })
+}
+
+/**
+ * Subscribes with what is retained. Nothing that the client sends meanwhile is looked at, so that the answer to a PING
+ * says that all of it is there.
+ */
+function addRetained (client: Client, granted: Granted): void {
+  const { link } = client.services
+  const subscription = new RetainedSubscription(client, granted)
+  put(client, subscription)
+  if (client.options.verbose) client.outbox.write(OK)
+  client.gate.await<void>((done) => {
+    // What is published from now on comes live.
+    link.whenLive(client.registration, () => { subscription.begin().then(done, done) })
+  }, () => {})
 }
 
 function put (client: Client, subscription: Subscription): void {

@@ -40,6 +40,7 @@ export const errorTable = {
   NATS_ERR_SLOW_CONSUMER: { text: 'slow consumer: %s', fatal: true },
   NATS_ERR_STALE: { text: 'stale connection', wire: 'Stale Connection', fatal: true },
   NATS_ERR_SUBSCRIBE_DENIED: { text: 'subscription to %s denied', wire: 'Permissions Violation for Subscription to %s', fatal: false },
+  NATS_ERR_TAKEN_OVER: { text: 'another connection has the client id %s now', wire: 'Session Taken Over', fatal: true },
   NATS_ERR_TOO_MANY_TOKENS: { text: 'subscription to %s has too many tokens', wire: 'Permissions Violation for Subscription to %s, too many tokens', fatal: false },
   NATS_ERR_UNKNOWN_OPERATION: { text: 'unknown protocol operation', wire: 'Unknown Protocol Operation', fatal: true }
 } as const satisfies Record<string, ErrorEntry>

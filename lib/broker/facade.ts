@@ -7,8 +7,8 @@ import type { Done, HostBroker, PublishPacket } from './host.ts'
 
 /** The NATS connection behind a facade, as far as the host can reach it. */
 export interface FacadeTarget {
-  /** Ends the connection. */
-  end (): void
+  /** Ends the connection; `takenOver` when another one has its id now. */
+  end (takenOver: boolean): void
   /** Delivers a packet of the host to the subscriptions of this connection alone that match it. */
   deliver (packet: PublishPacket): void
   /** Ends the subscriptions of these topic filters. */
@@ -29,7 +29,8 @@ type Unsubscriptions = string | readonly string[] | { unsubscriptions: readonly 
  */
 export class Facade extends EventEmitter {
   readonly protocol = 'nats'
-  readonly id: string
+  /** Fixed once the host has seen it. */
+  id: string
   readonly broker: HostBroker
   readonly conn: Duplex
   readonly req: IncomingMessage | undefined
@@ -63,6 +64,9 @@ export class Facade extends EventEmitter {
 
   /** Makes the connection one of the broker's clients. */
   register (): void {
+    const before = this.broker.clients[this.id]
+    // Aedes 1 closes it as the host does, without a word why.
+    if (before instanceof Facade) before.target.end(true)
     this.registered = true
     this.broker.registerClient(this)
     this.connecting = false
@@ -124,7 +128,7 @@ export class Facade extends EventEmitter {
 
   /** Ends the connection; it is unregistered when `done` is called. */
   close (done: () => void = nothing): void {
-    this.target.end()
+    this.target.end(false)
     done()
   }
 

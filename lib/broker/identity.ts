@@ -4,9 +4,13 @@ import type { PublishPacket } from './host.ts'
 /** Every client id of ours in Aedes begins with it; MQTT clients may have no such id. */
 export const ownIdPrefix = 'nats:'
 
-/** An id for a NATS connection, as Aedes and its hooks see it. */
-export function connectionId (): string {
-  return `${ownIdPrefix}${randomBytes(12).toString('hex')}`
+/**
+ * An id for a NATS connection, as Aedes and its hooks see it.
+ *
+ * @param name what it has to be called; it holds no `/`, which the ids of durable groups begin with
+ */
+export function connectionId (name = randomBytes(12).toString('hex')): string {
+  return ownIdPrefix + name
 }
 
 /** Whether a NATS client published this packet, at this node or another one. */

@@ -1,5 +1,6 @@
 import type { FacadeTarget } from '../broker/facade.ts'
 import type { PublishPacket } from '../broker/host.ts'
+import { NatsError } from '../errors.ts'
 import type { Producer } from '../routing/router.ts'
 import type { Message } from '../wire/message.ts'
 import type { Client } from './client.ts'
@@ -13,8 +14,9 @@ export class HostSide implements FacadeTarget {
     this.client = client
   }
 
-  end (): void {
-    this.client.close()
+  end (takenOver: boolean): void {
+    if (takenOver) this.client.fail(new NatsError('NATS_ERR_TAKEN_OVER', this.client.facade.id))
+    else this.client.close()
   }
 
   deliver (packet: PublishPacket): void {

@@ -1,5 +1,7 @@
+import { connectionId } from '../../broker/identity.ts'
 import { NatsError } from '../../errors.ts'
 import { mountpointOf } from '../../subject/mountpoint.ts'
+import { fillPlaceholders } from '../../subject/placeholders.ts'
 import { parseConnect } from '../../wire/connect.ts'
 import { OK } from '../../wire/serializer.ts'
 import type { Client } from '../client.ts'
@@ -12,9 +14,19 @@ export function connect (client: Client, json: string): void {
     return
   }
   client.apply(options)
+  if (client.state === 'new') identify(client)
   admit(client, conflict, () => {
     if (options.verbose) client.outbox.write(OK)
   })
+}
+
+/** Gives the client the id that the option `clientId` makes of what it says; one that says nothing keeps its random one. */
+function identify (client: Client): void {
+  const { clientId } = client.services.options
+  if (clientId === '') return
+  const { user: username, name } = client.options
+  const id = fillPlaceholders(clientId, { username, name })
+  if (id !== null) client.facade.id = connectionId(id)
 }
 
 /** Lets a client in that does not send CONNECT, as anonymous, and then does what it sent. */

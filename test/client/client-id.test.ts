@@ -1,0 +1,65 @@
+import t from 'tap'
+import { connect as connectNats } from '@nats-io/transport-node'
+import { createGateway } from '../../lib/index.ts'
+import { startBroker, startHost, versions } from '../helper/brokers.ts'
+import { connect } from '../helper/raw.ts'
+
+/* eslint-disable no-template-curly-in-string -- placeholders of the option clientId */
+
+function ids (broker: object): string[] {
+  return Object.keys((broker as { clients: object }).clients).sort()
+}
+
+for (const { name, create } of versions) {
+  t.test(`${name}: ids are random unless the option clientId makes them of what the client says`, async (t) => {
+    const { broker, natsPort } = await startHost(t, { create, nats: { clientId: '${username}-${name}' } })
+    let asked = ''
+    broker.preConnect = (_client, packet, callback) => {
+      asked = (packet as { clientId: string }).clientId
+      callback(null, true)
+    }
+    await connect(t, natsPort, { user: 'ann', name: 'billing' })
+    t.equal(asked, 'nats:ann-billing')
+    t.strictSame(ids(broker), ['nats:ann-billing'])
+    await connect(t, natsPort, { user: '/a+#%', name: '__proto__' })
+    t.strictSame(ids(broker), ['nats:%2Fa%2B%23%25-__proto__', 'nats:ann-billing'])
+    await connect(t, natsPort, { name: 'no user' })
+    t.match(ids(broker).at(-1), 'nats:ann-billing')
+    t.match(ids(broker).find((id) => /^nats:[0-9a-f]{24}$/.test(id)), /^nats:/)
+  })
+
+  t.test(`${name}: a second connection with an id takes over from the first, which is told`, async (t) => {
+    const { broker, natsPort, natsUrl } = await startHost(t, { create, nats: { clientId: '${name}' } })
+    const first = await connect(t, natsPort, { name: 'one' })
+    first.send('SUB a 1\r\n')
+    await first.fence()
+    const second = await connect(t, natsPort, { name: 'one' })
+    t.equal(await first.end(), "-ERR 'Session Taken Over'\r\n")
+    t.strictSame(ids(broker), ['nats:one'])
+    t.equal(broker.connectedClients, 1)
+    second.send('SUB a 7\r\nPUB a 0\r\n\r\n')
+    t.equal(await second.fence(), 'MSG a 7 0\r\n\r\n')
+    const library = await connectNats({ servers: natsUrl, name: 'one', reconnect: false })
+    t.equal(await second.end(), "-ERR 'Session Taken Over'\r\n")
+    const other = await connect(t, natsPort, { name: 'one' })
+    await library.closed()
+    t.equal(await other.fence(), '')
+  })
+
+  t.test(`${name}: who is refused takes nothing over`, async (t) => {
+    const { broker, natsPort } = await startHost(t, { create, nats: { clientId: '${name}' } })
+    const first = await connect(t, natsPort, { name: 'one' })
+    broker.authenticate = (_client, _user, _password, callback) => { callback(null, false) }
+    const second = await connect(t, natsPort, null)
+    second.send('CONNECT {"name":"one"}\r\n')
+    t.equal(await second.end(), "-ERR 'Authorization Violation'\r\n")
+    t.equal(await first.fence(), '')
+  })
+}
+
+t.test('a wrong template is refused', async (t) => {
+  const { broker } = await startBroker(t)
+  for (const clientId of ['${password}', 'a/b', '${name', '+']) {
+    await t.rejects(createGateway(broker as never, { clientId }), { code: 'NATS_ERR_OPTION', message: /clientId/ })
+  }
+})

@@ -62,6 +62,8 @@ export class Client implements SubscriptionOwner {
   hadPong = false
   /** The latest registration at the broker that a SUB of this client needs. */
   registration = 0
+  /** The latest SUB that is sent retained messages; null when there was none. */
+  retained: Clog | null = null
   inMessages = 0
   inBytes = 0
   outMessages = 0
@@ -147,6 +149,12 @@ export class Client implements SubscriptionOwner {
     this.parser.push(chunk)
     this.keepalive.read()
     this.services.flusher.flush()
+  }
+
+  /** Calls back once every SUB has the retained messages that it gets. */
+  whenRetained (callback: () => void): void {
+    if (this.retained === null) callback()
+    else this.retained.whenRelieved(callback)
   }
 
   stall (clog: Clog): void {

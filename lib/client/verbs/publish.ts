@@ -97,6 +97,7 @@ function store (client: Client, message: Message, route: Route, publishing: Publ
     }
     if (client.options.verbose) client.outbox.write(OK)
     message.qos = packet.qos
+    message.origin = packet
     const now = router.route(message.subject)
     const delivered = deliver(client, message, now)
     if (delivered === 0 && !bridge.hasListener(now)) answerUnlessStored(client, message, topic)

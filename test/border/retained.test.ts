@@ -1,4 +1,5 @@
 import { EventEmitter, once } from 'node:events'
+import { createRequire } from 'node:module'
 import { mock } from 'node:test'
 import { Readable } from 'node:stream'
 import { connect as connectNats } from '@nats-io/transport-node'
@@ -8,8 +9,11 @@ import { type AnyAedes, type Host, startHost, versions } from '../helper/brokers
 import { connectMqtt } from '../helper/mqtt.ts'
 import { startRedis } from '../helper/processes.ts'
 import { connect } from '../helper/raw.ts'
+import { startRedisCluster } from '../helper/redis-cluster.ts'
 import { startRedisHost } from '../helper/redis-nodes.ts'
 import { block, hpub, msg, sorted } from './frames.ts'
+
+const persistenceRedis = createRequire(import.meta.url)('aedes-persistence-redis') as (options: object) => { destroy: () => Promise<void> }
 
 interface RetainedStore {
   createRetainedStreamCombi (topicFilters: string[]): AsyncIterable<object>
@@ -164,6 +168,19 @@ t.test('any persistence: what it gives twice, or too much of, or too late', asyn
   t.equal(await client.fence(), msg('a.x', '1', 'first', marked) + msg('a.z', '1', 'lives', block('Nmqtt-Pub: 0', 'Nmqtt-Retain: true', 'Nmqtt-Expiry: 3600')))
   client.send('SUB *.x 2\r\n')
   t.equal(await client.fence(), msg('a.x', '2', 'first', marked) + msg('b.x', '2', 'another', marked))
+})
+
+// With a wildcard too few are found, by MQTT clients too: aedes-persistence-redis takes a page of keys for one key there
+// (clusterMatchRetained).
+t.test('Redis Cluster: by topic', async (t) => {
+  const { nodes } = await startRedisCluster(t)
+  const persistence = persistenceRedis({ cluster: nodes })
+  t.teardown(() => persistence.destroy())
+  const host = await startHost(t, { aedes: { persistence } as object, nats: { retained: true } })
+  await retain(t, host, { 'one/a': '1', 'one/b': '2', 's[1]/a': '3', 'two/a': '4' })
+  const client = await connect(t, host.natsPort)
+  client.send('SUB one.a 1\r\nSUB s[1].a 2\r\nSUB two.a 3\r\n')
+  t.strictSame(sorted(await client.fence()), [msg('one.a', '1', '1', marked), msg('s[1].a', '2', '3', marked), msg('two.a', '3', '4', marked)])
 })
 
 t.test('the rest of its life, of a retained message of an MQTT 5 client', async (t) => {

@@ -40,7 +40,7 @@ export class Roster {
     const known = this.bySubject.get(subject)
     if (known !== undefined) return known
     const found: Member[] = []
-    this.trie.match(subject, found, subject.startsWith('$'))
+    this.trie.match(subject, found, subject.startsWith('$') ? 1 : 0)
     if (this.bySubject.size >= maxSubjects) this.bySubject.clear()
     this.bySubject.set(subject, found)
     return found

@@ -206,7 +206,7 @@ export class Supply {
       const asked = await this.askedFilters()
       const wanted = strays.filter(({ message }) => {
         const found: true[] = []
-        asked.match(message.subject, found, message.subject.startsWith('$'))
+        asked.match(message.subject, found, message.subject.startsWith('$') ? 1 : 0)
         return found.length > 0
       })
       await this.park(wanted)

@@ -187,7 +187,7 @@ export class Router {
 
   private literalMatches (subject: string): Receiver[] {
     const found: Receiver[] = []
-    this.trie.match(subject, found, true)
+    this.trie.match(subject, found, 1)
     return found
   }
 

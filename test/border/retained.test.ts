@@ -20,7 +20,7 @@ interface RetainedStore {
 }
 
 function storeOf (broker: AnyAedes): RetainedStore {
-  return broker.persistence as unknown as RetainedStore
+  return (broker as unknown as { persistence: RetainedStore }).persistence
 }
 
 /** Has a host retain messages: by topic. */

@@ -1,3 +1,4 @@
+import type { IClientOptions } from 'mqtt'
 import t, { type Test } from 'tap'
 import { connect as connectNats, headers, type NatsConnection } from '@nats-io/transport-node'
 import { type Broker, createGateway, type Gateway, type GatewayOptions } from '../../lib/index.ts'
@@ -26,7 +27,7 @@ async function nats (t: Test, url: string): Promise<NatsConnection> {
 }
 
 /** An MQTT 3.1.1 device that gets commands; it answers when told to, or each at once. */
-async function device (t: Test, host: { mqttUrl: string }, id: string, { answers = false, prefix = '', ...options } = {}): Promise<MqttPeer & { answer: (text: string, qos?: 0 | 1) => Promise<void> }> {
+async function device (t: Test, host: { mqttUrl: string }, id: string, { answers = false, prefix = '', ...options }: IClientOptions & { answers?: boolean, prefix?: string } = {}): Promise<MqttPeer & { answer: (text: string, qos?: 0 | 1) => Promise<void> }> {
   const peer = await connectMqtt(t, host.mqttUrl, options)
   const answer = (text: string, qos: 0 | 1 = 0): Promise<void> => peer.publish(`${prefix}devices/${id}/cmd/reply`, text, { qos })
   if (answers) peer.client.on('message', (_, payload) => { answer(`${id} did ${String(payload)}`).catch(t.fail) })

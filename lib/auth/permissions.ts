@@ -50,7 +50,8 @@ export class Permissions {
     return allowed
   }
 
-  private takeReply (subject: string): boolean {
+  /** Whether a subject may be published to only as the answer to a message; it is taken then. */
+  takeReply (subject: string): boolean {
     const reply = this.replies.get(subject)
     if (reply === undefined) return false
     if (--reply.left === 0) this.replies.delete(subject)

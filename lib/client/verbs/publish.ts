@@ -17,9 +17,22 @@ export function publish (client: Client, message: Message): void {
   const first = message.subject.charCodeAt(0)
   if (first === 0x24 /* $ */ && client.services.durables?.acknowledge(message, client.space) === true) {
     if (client.options.verbose) client.outbox.write(OK)
+  } else if (first === 0x5f /* _ */ && isCorrelated(message.subject)) {
+    const answer = uncorrelated(message)
+    // Who got the request may answer it; anybody else is somebody who publishes to the response topic.
+    if (client.permissions?.takeReply(message.subject) === true || mayPublish(client, answer.subject)) check(client, answer)
+    else deny(client, message)
+  } else if (mayPublish(client, message.subject)) {
+    check(client, message)
   } else {
-    check(client, first === 0x5f /* _ */ && isCorrelated(message.subject) ? uncorrelated(message) : message)
+    deny(client, message)
   }
+}
+
+// hot: once per message
+function mayPublish (client: Client, subject: string): boolean {
+  const { permissions } = client
+  return permissions === null || permissions.mayPublish(subject)
 }
 
 // hot: once per message

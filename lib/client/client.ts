@@ -11,7 +11,7 @@ import type { Space } from '../routing/spaces.ts'
 import { type ConnectOptions, defaultConnectOptions } from '../wire/connect.ts'
 import { infoLine, type Info } from '../wire/info.ts'
 import type { Message } from '../wire/message.ts'
-import { type FrameSink, Parser } from '../wire/parser.ts'
+import { Parser } from '../wire/parser.ts'
 import { errorLine, PING } from '../wire/serializer.ts'
 import type { Arrival, ClientStream } from './arrival.ts'
 import { Backlog } from './backlog.ts'
@@ -24,7 +24,7 @@ import { Keepalive } from './keepalive.ts'
 import { Outbox } from './outbox.ts'
 import type { Services } from './services.ts'
 import type { Subscription, SubscriptionOwner } from './subscription.ts'
-import { Tracer } from './tracer.ts'
+import { traced } from './tracer.ts'
 
 /** One NATS connection: its state and its life. What it is told is in dispatch.ts and verbs/. */
 export class Client implements SubscriptionOwner {
@@ -82,20 +82,12 @@ export class Client implements SubscriptionOwner {
     this.keepalive = new Keepalive(this, options.pingInterval, options.pingMax)
     this.hostSide = new HostSide(this)
     this.facade = new Facade(services.link.broker, connectionId(), socket, arrival.request, this.options, this.hostSide)
-    this.parser = new Parser(this.traced(new Dispatch(this)), options.maxControlLine, options.maxPayload)
+    this.parser = new Parser(traced(this, new Dispatch(this)), options.maxControlLine, options.maxPayload)
     this.gate = new Gate(socket, this.parser, () => { this.close() })
     this.backlog = new Backlog(this.gate)
     socket.on('data', (chunk: Buffer) => { this.read(chunk) })
     socket.on('error', (error) => { this.lost(error) })
     socket.on('close', () => { this.close() })
-  }
-
-  private traced (dispatch: Dispatch): FrameSink {
-    const { log } = this.services
-    if (log.isLevelEnabled?.('trace') !== true) return dispatch
-    const tracer = new Tracer(dispatch, (text) => { log.trace(this.details, text) })
-    this.outbox.trace = (text) => { tracer.outgoing(text) }
-    return tracer
   }
 
   /** Says who we are; the client may go on from there. */

@@ -1,4 +1,4 @@
-import { connect, type ConnectionOptions, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node'
+import { connect, type ConnectionOptions, type MsgHdrs, type NatsConnection, type PublishOptions } from '@nats-io/transport-node'
 import type { Teardown } from './brokers.ts'
 
 export interface NatsReceived {
@@ -50,9 +50,9 @@ export class NatsPeer {
     }
   }
 
-  /** Publishes, and resolves once the gateway has seen to it: a verbose client's message is stored then. */
-  async publish (subject: string, payload: string | Uint8Array = ''): Promise<void> {
-    this.nats.publish(subject, payload)
+  /** Publishes, and resolves once the gateway has seen to it: one of QoS 1 or 2 is stored then. */
+  async publish (subject: string, payload: string | Uint8Array = '', options: PublishOptions = {}): Promise<void> {
+    this.nats.publish(subject, payload, options)
     await this.nats.flush()
   }
 }

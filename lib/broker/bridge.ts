@@ -2,7 +2,7 @@ import type { Names } from '../subject/names.ts'
 import { topicToSubject } from '../subject/mapping.ts'
 import { isReservedReply } from '../wire/limits.ts'
 import { type Message, messageWith, rewritten } from '../wire/message.ts'
-import { correlated } from './correlation.ts'
+import { replySubject } from './correlation.ts'
 import type { Done, PublishPacket } from './host.ts'
 import { isNatsBorn } from './identity.ts'
 import type { HostLink } from './link.ts'
@@ -150,7 +150,7 @@ export class Bridge {
   private replyOf (responseTopic: string, correlationData: Buffer | undefined): string {
     const reply = this.names.subjectOf(responseTopic)
     if (reply === null || isReservedReply(reply)) return ''
-    return correlationData === undefined ? reply : correlated(reply, correlationData)
+    return replySubject(reply, correlationData)
   }
 }
 

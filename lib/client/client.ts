@@ -10,7 +10,7 @@ import { clientClosed, closeStatusOf } from '../wire/close-status.ts'
 import { type ConnectOptions, defaultConnectOptions, withFields } from '../wire/connect.ts'
 import { infoLine, type Info } from '../wire/info.ts'
 import type { Message } from '../wire/message.ts'
-import { type FrameSink, Parser } from '../wire/parser.ts'
+import { Parser } from '../wire/parser.ts'
 import { errorLine, PING } from '../wire/serializer.ts'
 import type { Arrival, ClientStream } from './arrival.ts'
 import { Backlog } from './backlog.ts'
@@ -23,7 +23,7 @@ import { Keepalive } from './keepalive.ts'
 import { Outbox } from './outbox.ts'
 import type { Services } from './services.ts'
 import type { Subscription, SubscriptionOwner } from './subscription.ts'
-import { Tracer } from './tracer.ts'
+import { traced } from './tracer.ts'
 
 /** One NATS connection: its state and its life. What it is told is in dispatch.ts and verbs/. */
 export class Client implements SubscriptionOwner {
@@ -54,6 +54,8 @@ export class Client implements SubscriptionOwner {
   hadPong = false
   /** The latest registration at the broker that a SUB of this client needs. */
   registration = 0
+  /** The latest SUB that is sent retained messages; null when there was none. */
+  retained: Clog | null = null
   inMessages = 0
   inBytes = 0
   outMessages = 0
@@ -77,20 +79,12 @@ export class Client implements SubscriptionOwner {
     this.keepalive = new Keepalive(this, options.pingInterval, options.pingMax)
     this.hostSide = new HostSide(this)
     this.facade = new Facade(services.link.broker, connectionId(), socket, arrival.request, this.options, this.hostSide)
-    this.parser = new Parser(this.traced(new Dispatch(this)), options.maxControlLine, options.maxPayload)
+    this.parser = new Parser(traced(this, new Dispatch(this)), options.maxControlLine, options.maxPayload)
     this.gate = new Gate(socket, this.parser, () => { this.close() })
     this.backlog = new Backlog(this.gate)
     socket.on('data', (chunk: Buffer) => { this.read(chunk) })
     socket.on('error', (error) => { this.lost(error) })
     socket.on('close', () => { this.close() })
-  }
-
-  private traced (dispatch: Dispatch): FrameSink {
-    const { log } = this.services
-    if (log.isLevelEnabled?.('trace') !== true) return dispatch
-    const tracer = new Tracer(dispatch, (text) => { log.trace(this.details, text) })
-    this.outbox.trace = (text) => { tracer.outgoing(text) }
-    return tracer
   }
 
   /** Says who we are; the client may go on from there. */
@@ -165,6 +159,12 @@ export class Client implements SubscriptionOwner {
     this.parser.push(chunk)
     this.keepalive.read()
     this.services.flusher.flush()
+  }
+
+  /** Calls back once every SUB has the retained messages that it gets. */
+  whenRetained (callback: () => void): void {
+    if (this.retained === null) callback()
+    else this.retained.whenRelieved(callback)
   }
 
   stall (clog: Clog): void {

@@ -81,7 +81,7 @@ export class Spaces {
     this.rules = new PublishRules(options.publish)
     this.main = this.create('')
     const { replies, replyTimeout } = options
-    this.replies = Object.keys(replies).length === 0 ? null : new Replies(replies, replyTimeout, mountpointsOf(options), interest)
+    this.replies = Object.keys(replies).length === 0 ? null : new Replies(replies, replyTimeout, mountpointsOf(options), interest, link.shared)
   }
 
   private create (mountpoint: string): Space {
@@ -120,7 +120,7 @@ export class Spaces {
       }
     }
     if (!named) this.dropped++
-    if (this.replies !== null && !natsBorn) this.replies.answer(packet)
+    this.replies?.receive(packet, natsBorn)
   }
 
   /** Whether a message of one space may be one of another, too. */

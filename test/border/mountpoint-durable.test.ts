@@ -2,19 +2,13 @@ import t, { type Test } from 'tap'
 import { type Setting, settings } from '../durable/hosts.ts'
 import { connectMqtt } from '../helper/mqtt.ts'
 import { connect, type RawClient } from '../helper/raw.ts'
-import { type Frame, framesOf, got, openPortOf, pub, tenants } from './tenants.ts'
+import { got, next, openPortOf, pub, tenants } from './tenants.ts'
 
 let groups = 0
 
 /** A name that no other test has, since all on one Redis share it. */
 function fresh (): string {
   return `acked.tenants${++groups}`
-}
-
-/** The next message, which comes when the store has it. */
-async function next (client: RawClient): Promise<Frame> {
-  const [frame] = framesOf(await client.expect(/HMSG [^]*?\r\n\r\n[^\r]*\r\n/))
-  return frame as Frame
 }
 
 function suite (t: Test, setting: Setting): void {

@@ -61,9 +61,26 @@ export function framesOf (text: string): Frame[] {
   return frames
 }
 
+function lineOf ({ sid, subject, reply, payload }: Frame): string {
+  return [sid, subject, ...reply === '' ? [] : [reply], payload].join(' ')
+}
+
 /** What has come up to the answer to a PING: `sid subject payload`, and a reply subject after the subject, sorted. */
 export async function got (client: RawClient): Promise<string[]> {
-  return framesOf(await client.fence()).map(({ sid, subject, reply, payload }) => [sid, subject, ...reply === '' ? [] : [reply], payload].join(' ')).sort()
+  return framesOf(await client.fence()).map(lineOf).sort()
+}
+
+/** The next messages, of one line each, as they come: sorted, as `got` has them. */
+export async function take (client: RawClient, count: number): Promise<string[]> {
+  const lines: string[] = []
+  while (lines.length < count) lines.push(lineOf(await next(client)))
+  return lines.sort()
+}
+
+/** The next message, of one line. */
+export async function next (client: RawClient): Promise<Frame> {
+  const [frame] = framesOf(await client.expect(/MSG [^\r]*\r\n[^\r]*\r\n|HMSG [^]*?\r\n\r\n[^\r]*\r\n/))
+  return frame as Frame
 }
 
 /** The mountpoints that a gateway keeps something for, and the topic filters that it listens to. */

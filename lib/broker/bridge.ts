@@ -2,8 +2,9 @@ import type { Names } from '../subject/names.ts'
 import { topicToSubject } from '../subject/mapping.ts'
 import { isReservedReply } from '../wire/limits.ts'
 import { type Message, messageWith, rewritten } from '../wire/message.ts'
+import { detach } from '../wire/text.ts'
 import { correlated } from './correlation.ts'
-import type { Done, PublishPacket } from './host.ts'
+import type { Done, PacketProperties, PublishPacket } from './host.ts'
 import { isNatsBorn } from './identity.ts'
 import type { HostLink } from './link.ts'
 import { headerOf, propertiesOf, type Publishing, publishingOf, qosMask, retainFlag } from './properties.ts'
@@ -83,15 +84,17 @@ export class Bridge {
       retain: (publishing & retainFlag) !== 0,
       dup: false
     }
-    if (message.reply !== '' || message.headerSize > 0) this.addProperties(packet, message)
+    if (message.reply !== '' || message.headerSize > 0) this.addProperties(packet, message, publishing)
     return packet
   }
 
-  private addProperties (packet: PublishPacket, message: Message): void {
+  private addProperties (packet: PublishPacket, message: Message, publishing: Publishing): void {
     const responseTopic = message.reply === '' ? null : this.names.topicOf(message.reply)
     if (message.headerSize > 0) {
-      packet.properties = propertiesOf(message.header, responseTopic)
-      this.link.keepHeader(packet.properties, message.header)
+      // What is stored must not keep the chunk that it came in.
+      const header = publishing === 0 ? message.header : detach(message.header)
+      packet.properties = propertiesOf(header, responseTopic)
+      this.link.keepHeader(packet.properties, header)
     } else if (responseTopic !== null) {
       packet.properties = { responseTopic }
     }
@@ -140,17 +143,18 @@ export class Bridge {
     const { properties, qos, retain } = packet
     const plain = qos === 0 && !retain && properties === undefined && packet.natsHeader === undefined
     const natsBorn = !plain && isNatsBorn(packet)
-    const reply = properties?.responseTopic === undefined ? '' : this.replyOf(properties.responseTopic, natsBorn ? undefined : properties.correlationData)
+    const reply = properties === undefined || properties === null ? '' : this.replyOf(properties, natsBorn)
     const message = messageWith(subject, reply, plain ? '' : headerOf(packet, natsBorn, retained), textOf(packet.payload))
     message.origin = packet
     message.qos = qos
     return message
   }
 
-  private replyOf (responseTopic: string, correlationData: Buffer | undefined): string {
-    const reply = this.names.subjectOf(responseTopic)
+  /** The reply subject; empty when there is none, or one that no client may use. */
+  private replyOf ({ responseTopic, correlationData }: PacketProperties, natsBorn: boolean): string {
+    const reply = typeof responseTopic === 'string' ? this.names.subjectOf(responseTopic) : null
     if (reply === null || isReservedReply(reply)) return ''
-    return correlationData === undefined ? reply : correlated(reply, correlationData)
+    return natsBorn || !(correlationData instanceof Uint8Array) ? reply : correlated(reply, correlationData)
   }
 }
 

@@ -12,7 +12,7 @@ const prefix = '_MQTT_REPLY.'
 const maxCorrelation = 1024
 
 /** The reply subject for a request with correlation data. */
-export function correlated (reply: string, correlationData: Buffer): string {
+export function correlated (reply: string, correlationData: Uint8Array): string {
   if (correlationData.length === 0 || correlationData.length > maxCorrelation) return reply
   // A persistence may hand out any view of bytes.
   return `${prefix}${Buffer.from(correlationData).toString('base64url')}.${reply}`

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Names } from '../subject/names.ts'
 import { topicToSubject } from '../subject/mapping.ts'
 import { isReservedReply } from '../wire/limits.ts'
@@ -7,7 +8,7 @@ import { correlated } from './correlation.ts'
 import type { Done, PacketProperties, PublishPacket } from './host.ts'
 import { isNatsBorn } from './identity.ts'
 import type { HostLink } from './link.ts'
-import { headerOf, propertiesOf, type Publishing, publishingOf, qosMask, retainFlag } from './properties.ts'
+import { copyOfProperties, headerOf, headerWith, propertiesOf, type Publishing, publishingOf, qosMask, retainFlag } from './properties.ts'
 import type { PublishRules } from './publish-rules.ts'
 
 /** What is known of a subject on the MQTT side; kept by whoever routes, filled in here. */
@@ -88,7 +89,7 @@ export class Bridge {
     return packet
   }
 
-  private addProperties (packet: PublishPacket, message: Message, publishing: Publishing): void {
+  private addProperties (packet: Partial<PublishPacket>, message: Message, publishing: Publishing): void {
     const responseTopic = message.reply === '' ? null : this.names.topicOf(message.reply)
     if (message.headerSize > 0) {
       // What is stored must not keep the chunk that it came in.
@@ -102,7 +103,11 @@ export class Bridge {
 
   /** A packet for one call of `authorizeForward`: the one that came in, or one for a message from NATS. */
   forwardPacket (message: Message, clientId: string | undefined): PublishPacket {
-    if (message.origin !== null) return { ...message.origin as PublishPacket }
+    if (message.origin !== null) {
+      const packet = { ...message.origin as PublishPacket }
+      if (packet.properties !== undefined && packet.properties !== null) packet.properties = copyOfProperties(packet.properties)
+      return packet
+    }
     const packet = this.packetOf(message, this.names.hookTopic(message.subject), 0)
     if (clientId !== undefined) packet.clientId = clientId
     return packet
@@ -114,7 +119,28 @@ export class Bridge {
     const subject = packet.topic === this.names.hookTopic(message.subject)
       ? message.subject
       : this.names.subjectOf(packet.topic) ?? message.subject
-    return payload === message.body && subject === message.subject ? message : rewritten(message, { subject, payload })
+    const before = this.propertiesBefore(message)
+    if (isDeepStrictEqual(packet.properties, before)) {
+      return payload === message.body && subject === message.subject ? message : rewritten(message, { subject, payload })
+    }
+    const properties = packet.properties ?? {}
+    const header = headerWith(message.header, properties)
+    this.link.keepHeader(properties, header)
+    return rewritten(message, { subject, reply: this.changedReply(message, properties, before), header, payload })
+  }
+
+  /** The properties that a hook was shown with a message. */
+  private propertiesBefore (message: Message): PacketProperties | undefined {
+    if (message.origin !== null) return (message.origin as PublishPacket).properties
+    const shown: Partial<PublishPacket> = {}
+    if (message.reply !== '' || message.headerSize > 0) this.addProperties(shown, message, 0)
+    return shown.properties
+  }
+
+  private changedReply ({ reply }: Message, { responseTopic }: PacketProperties, before: PacketProperties | undefined): string {
+    // One that acknowledges is none of the host's.
+    if (responseTopic === before?.responseTopic || isReservedReply(reply)) return reply
+    return typeof responseTopic === 'string' ? this.names.subjectOf(responseTopic) ?? '' : ''
   }
 
   // hot: once per message that somebody outside NATS wants

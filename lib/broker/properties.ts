@@ -123,6 +123,27 @@ function addProperties (lines: string[], properties: PacketProperties): void {
   }
 }
 
+const carriers: ReadonlySet<string | null> = new Set(['content-type', 'correlation-data', 'payload-format', 'expiry'])
+
+/** The header block with other properties; what else we say in it stays. */
+export function headerWith (header: string, properties: PacketProperties): string {
+  const lines: string[] = []
+  eachHeader(header, (name, value) => {
+    if (isOurs(name) && !carriers.has(ownName(name))) lines.push(`${name}: ${value}`)
+  })
+  addProperties(lines, properties)
+  return headerBlock(lines)
+}
+
+/** Properties that may be changed in any place without those given changing. */
+export function copyOfProperties (properties: PacketProperties): PacketProperties {
+  const { userProperties } = properties
+  if (userProperties === undefined || userProperties === null) return { ...properties }
+  // Also of one called `__proto__`, and alike for whoever compares.
+  const user = Object.fromEntries(Object.entries(userProperties).map(([name, value]) => [name, Array.isArray(value) ? [...value] : value]))
+  return { ...properties, userProperties: Object.setPrototypeOf(user, Object.getPrototypeOf(userProperties) as object | null) as UserProperties }
+}
+
 /** Whether a message has properties; Aedes leaves an empty object, or one whose topic alias is undefined, which Redis makes null. */
 function hasAny (properties: PacketProperties): boolean {
   for (const name in properties) {

@@ -1,17 +1,19 @@
 import { randomBytes } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
+import { Authenticator } from './auth/authenticator.ts'
 import { HostHookPolicy } from './auth/hooks.ts'
 import { asHost, type Broker } from './broker/host.ts'
 import { Inlet } from './broker/inlet.ts'
 import { HostLink } from './broker/link.ts'
 import { type StoreConnection, storeConnection } from './broker/store-connection.ts'
-import { Client, type ClientStream } from './client/client.ts'
+import { type Arrival, type ClientStream, tcpRules } from './client/arrival.ts'
+import { Client } from './client/client.ts'
 import { Flusher } from './client/flusher.ts'
 import { addTraffic, Counters, type Services, type Traffic } from './client/services.ts'
 import { createDurables } from './durable/create.ts'
 import type { DurableGroups } from './durable/durables.ts'
 import { NatsError } from './errors.ts'
+import { LameDuck } from './gateway/lame-duck.ts'
 import { listenAll } from './gateway/listeners.ts'
 import { type GatewayOptions, optionTable, type OptionRow, parseAddress, type ResolvedOptions, resolveOptions } from './options.ts'
 import { checkNames, type Space, Spaces } from './routing/spaces.ts'
@@ -26,8 +28,8 @@ import { messageOf } from './wire/message.ts'
 //   socket -> wire/parser -> client/dispatch -> routing/router -> broker/bridge -> Aedes.publish -> MQTT clients, other nodes
 //   socket <- client/outbox <- client/subscription <- routing/router <- routing/spaces <- broker/inlet <- Aedes mq (mqemitter)
 
-// nats-server closes at most one connection a second in lame duck mode when there are few (server/server.go lameDuckMode).
-const slowestFarewell = 1000
+// How long a client may take to say who it is, in milliseconds (server/const.go AUTH_TIMEOUT).
+const authTimeout = 2000
 // How long close() waits for Redis to answer, in milliseconds.
 const settleTime = 1000
 
@@ -55,7 +57,7 @@ export class Gateway {
   private readonly past: Traffic = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 }
   private isLameDuck = false
   private isClosed = false
-  private empty: (() => void)[] = []
+  private readonly duck = new LameDuck(this.clients)
   private readonly brokerClosed = (): Promise<void> => this.close()
 
   /**
@@ -66,6 +68,8 @@ export class Gateway {
   constructor (broker: Broker, options: GatewayOptions = {}) {
     const resolved = resolveOptions(options)
     checkNames(resolved)
+    const authenticator = new Authenticator(resolved.authorization, [tcpRules])
+    for (const warning of authenticator.warnings) resolved.logger.warn({}, warning)
     const host = asHost(broker)
     this.redis = resolved.redis === null ? null : storeConnection(resolved.redis)
     const link = new HostLink(host, { confirm: resolved.confirm, redis: this.redis })
@@ -76,6 +80,7 @@ export class Gateway {
       link,
       spaces: new Spaces(link, this.inlet, resolved),
       policy: new HostHookPolicy(link),
+      authenticator,
       durables: createDurables(link, resolved, (space, subject) => { this.answer(space, subject) }),
       flusher: new Flusher(),
       counters: this.counters,
@@ -148,17 +153,18 @@ export class Gateway {
    * @param request the HTTP request that it began with, if one did
    * @param mountpoint its topic prefix, with placeholders; the option of the gateway unless told
    */
-  accept (stream: ClientStream, { request, mountpoint = this.options.mountpoint }: { request?: IncomingMessage, mountpoint?: string } = {}): void {
+  accept (stream: ClientStream, { request, mountpoint = this.options.mountpoint, rules = tcpRules }: Partial<Arrival> = {}): void {
     if (this.isClosed) {
       stream.destroy()
       return
     }
-    const { maxConnections } = this.options
+    const { options: { maxConnections }, services: { authenticator, policy } } = this
     const full = maxConnections > 0 && this.clients.size >= maxConnections
-    const client = new Client(++this.lastCid, stream, { request, mountpoint }, this.services)
+    const client = new Client(++this.lastCid, stream, { request, mountpoint, rules }, this.services)
     this.counters.totalConnections++
     this.clients.set(client.cid, client)
     client.start(this.info(client))
+    if (authenticator.isRequired(rules) || policy.authenticates) client.clock.awaitConnect(authenticator.timeout ?? authTimeout)
     if (full) client.fail(new NatsError('NATS_ERR_MAX_CONNECTIONS', String(maxConnections)))
   }
 
@@ -179,7 +185,9 @@ export class Gateway {
       client_id: client.cid,
       client_ip: client.address
     }
-    if (this.services.policy.authenticates) info.auth_required = true
+    const { authenticator, policy } = this.services
+    if (authenticator.isAnnounced(client.arrival.rules) || policy.authenticates) info.auth_required = true
+    if (authenticator.needsNonce || policy.authenticates) info.nonce = client.nonce
     if (this.isLameDuck) info.ldm = true
     return info
   }
@@ -194,10 +202,7 @@ export class Gateway {
   private forget (client: Client): void {
     this.clients.delete(client.cid)
     addTraffic(this.past, client)
-    if (this.clients.size > 0) return
-    const { empty } = this
-    this.empty = []
-    for (const resolve of empty) resolve()
+    this.duck.left()
   }
 
   /**
@@ -235,28 +240,7 @@ export class Gateway {
     for (const client of this.clients.values()) {
       if (client.options.protocol >= 1 && client.hadPong) client.sendInfo(this.info(client))
     }
-    const { lameDuckDuration, lameDuckGracePeriod } = this.options
-    await this.pause(lameDuckGracePeriod)
-    const step = Math.min(slowestFarewell, Math.max(0, lameDuckDuration - lameDuckGracePeriod) / Math.max(1, this.clients.size))
-    for (const client of [...this.clients.values()]) {
-      client.close()
-      if (this.clients.size > 0) await this.pause(Math.random() * step)
-    }
-  }
-
-  /** Waits, but not longer than there are clients. */
-  private pause (time: number): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.clients.size === 0) {
-        resolve()
-        return
-      }
-      const timer = setTimeout(resolve, time)
-      this.empty.push(() => {
-        clearTimeout(timer)
-        resolve()
-      })
-    })
+    await this.duck.run(this.options)
   }
 
   /** Closes the listener and every connection, and leaves the broker as it was. May be called again. */

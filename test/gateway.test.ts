@@ -171,7 +171,7 @@ t.test('a publisher that disconnects at once loses nothing', async (t) => {
 })
 
 t.test('a publisher to a reader that lags is slowed down', async (t) => {
-  const host = await startHost(t, { nats: { maxPending: 20_000_000, maxPayload: 1_000_000 } })
+  const host = await startHost(t, { nats: { maxPending: 20_000_000, maxPayload: 1_000_000, writeDeadline: 100_000 } })
   const reader = await connect(t, host.natsPort)
   reader.send('SUB a 1\r\n')
   await reader.fence()

@@ -48,11 +48,11 @@ export class HostHookPolicy {
   /** `preConnect` and `authenticate`, in this order; `done` gets the error that refuses the connection. */
   connect (client: Facade, done: (error: NatsError | null) => void): void {
     const { broker } = this.link
-    const { user, pass } = client.nats
+    const { username, nats: { pass } } = client
     const packet: ConnectPacket = {
       cmd: 'connect', protocolId: 'NATS', protocolVersion: client.version, clean: true, clientId: client.id, keepalive: 0
     }
-    if (user !== '') packet.username = user
+    if (username !== null) packet.username = username
     if (pass !== '') packet.password = Buffer.from(pass)
     ask<boolean>((answer) => { broker.preConnect(client, packet, answer) }, false, (error, ok) => {
       if (error !== null || !ok) done(refusal(error, 'preConnect'))
@@ -62,10 +62,9 @@ export class HostHookPolicy {
 
   /** `authenticate` alone, for a connection that sends CONNECT again. */
   authenticate (client: Facade, done: (error: NatsError | null) => void): void {
-    const { user, pass } = client.nats
-    const username = user === '' ? undefined : user
+    const { username, nats: { pass } } = client
     const password = pass === '' ? undefined : Buffer.from(pass)
-    ask<boolean | null>((answer) => { this.link.broker.authenticate(client, username, password, answer) }, false, (error, ok) => {
+    ask<boolean | null>((answer) => { this.link.broker.authenticate(client, username ?? undefined, password, answer) }, false, (error, ok) => {
       done(error !== null || ok !== true ? refusal(error, 'authenticate') : null)
     })
   }

@@ -36,6 +36,8 @@ export class Facade extends EventEmitter {
   readonly req: IncomingMessage | undefined
   /** What CONNECT said, credentials included. */
   nats: Readonly<ConnectOptions>
+  /** As far as it is known; null for nobody. */
+  username: string | null = null
   // NATS connections have no session; 4 is MQTT 3.1.1, the version that every policy knows.
   readonly clean = true
   readonly version = 4

@@ -1,5 +1,8 @@
-import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { ClientCertificate } from '../auth/attempt.ts'
+import type { Identity } from '../auth/identity.ts'
+import { createNonce } from '../auth/nkey.ts'
+import type { Permissions } from '../auth/permissions.ts'
 import { Facade } from '../broker/facade.ts'
 import { connectionId } from '../broker/identity.ts'
 import { NatsError } from '../errors.ts'
@@ -10,7 +13,9 @@ import { infoLine, type Info } from '../wire/info.ts'
 import type { Message } from '../wire/message.ts'
 import { type FrameSink, Parser } from '../wire/parser.ts'
 import { errorLine, PING } from '../wire/serializer.ts'
+import type { Arrival, ClientStream } from './arrival.ts'
 import { Backlog } from './backlog.ts'
+import { Clock } from './clock.ts'
 import { Dispatch } from './dispatch.ts'
 import { farewell } from './farewell.ts'
 import { Gate } from './gate.ts'
@@ -20,20 +25,6 @@ import { Outbox } from './outbox.ts'
 import type { Services } from './services.ts'
 import type { Subscription, SubscriptionOwner } from './subscription.ts'
 import { Tracer } from './tracer.ts'
-
-/** A stream that may know its remote end, as sockets do. */
-export interface ClientStream extends Duplex {
-  readonly remoteAddress?: string | undefined
-  readonly remotePort?: number | undefined
-}
-
-/** How a connection came in. */
-export interface Arrival {
-  /** The HTTP request that it began with, if one did. */
-  readonly request: IncomingMessage | undefined
-  /** The mountpoint of its listener, with placeholders. */
-  readonly mountpoint: string
-}
 
 /** One NATS connection: its state and its life. What it is told is in dispatch.ts and verbs/. */
 export class Client implements SubscriptionOwner {
@@ -49,8 +40,12 @@ export class Client implements SubscriptionOwner {
   readonly facade: Facade
   readonly subscriptions = new Map<string, Subscription>()
   options: ConnectOptions = { ...defaultConnectOptions }
-  /** That of its listener, with placeholders. */
-  readonly mountpoint: string
+  readonly arrival: Arrival
+  /** What INFO gave it to sign. */
+  readonly nonce = createNonce()
+  readonly clock = new Clock((error) => { this.fail(error) })
+  /** Who it is; null until it has said so. */
+  identity: Identity | null = null
   /** Whose subjects it uses; its own once the host has let it in. */
   space: Space
   /** 'new' until the host has let the client in. */
@@ -72,11 +67,11 @@ export class Client implements SubscriptionOwner {
   private readonly parser: Parser
   private readonly hostSide: HostSide
 
-  constructor (cid: number, socket: ClientStream, { request, mountpoint }: Arrival, services: Services) {
+  constructor (cid: number, socket: ClientStream, arrival: Arrival, services: Services) {
     const { options } = services
     this.cid = cid
     this.services = services
-    this.mountpoint = mountpoint
+    this.arrival = arrival
     this.space = services.spaces.main
     this.socket = socket
     this.address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
@@ -84,7 +79,7 @@ export class Client implements SubscriptionOwner {
     this.outbox = new Outbox(socket, services.flusher, this, options.maxPending, options.writeDeadline)
     this.keepalive = new Keepalive(this, options.pingInterval, options.pingMax)
     this.hostSide = new HostSide(this)
-    this.facade = new Facade(services.link.broker, connectionId(), socket, request, this.options, this.hostSide)
+    this.facade = new Facade(services.link.broker, connectionId(), socket, arrival.request, this.options, this.hostSide)
     this.parser = new Parser(this.traced(new Dispatch(this)), options.maxControlLine, options.maxPayload)
     this.gate = new Gate(socket, this.parser, () => { this.close() })
     this.backlog = new Backlog(this.gate)
@@ -116,12 +111,38 @@ export class Client implements SubscriptionOwner {
   /** Puts the options of a CONNECT into effect. */
   apply (options: ConnectOptions): void {
     this.options = options
-    this.facade.nats = options
+    // A key or JWT is shown once it is known to be the client's own.
+    this.facade.nats = { ...options, nkey: '', jwt: '', sig: '' }
     this.echo = options.echo
     this.headers = options.headers && this.services.options.headers
     this.parser.headers = this.headers
     this.parser.pedantic = options.pedantic
     this.keepalive.start(Math.max(1, Date.now() - this.startedAt))
+  }
+
+  /** It is known who the client is; an error when the account has as many connections as it may. */
+  become (identity: Identity): NatsError | null {
+    const { authenticator } = this.services
+    if (this.identity !== null) authenticator.leave(this.identity)
+    this.identity = null
+    const full = authenticator.enter(identity)
+    if (full !== null) return full
+    this.identity = identity
+    this.facade.nats = { ...this.options, ...identity.proven, sig: '' }
+    this.facade.username = identity.username
+    this.parser.maxPayload = Math.min(this.services.options.maxPayload, identity.limits.payload)
+    this.clock.expireWith(identity)
+    this.debug(`Client is ${identity.name}`)
+    return null
+  }
+
+  get permissions (): Permissions | null {
+    return this.identity === null ? null : this.identity.permissions
+  }
+
+  /** The verified certificate of the other end, where its listener asks for one. */
+  get certificate (): ClientCertificate | null {
+    return (this.socket as ClientStream).getPeerCertificate?.() ?? null
   }
 
   /** The host has let the client in. */
@@ -135,7 +156,7 @@ export class Client implements SubscriptionOwner {
   reconfigure (): void {
     const { options } = this.services
     this.parser.maxControlLine = options.maxControlLine
-    this.parser.maxPayload = options.maxPayload
+    this.parser.maxPayload = Math.min(options.maxPayload, this.identity?.limits.payload ?? Infinity)
     this.outbox.maxPending = options.maxPending
     this.outbox.writeDeadline = options.writeDeadline
     this.keepalive.interval = options.pingInterval
@@ -219,6 +240,8 @@ export class Client implements SubscriptionOwner {
     this.parser.stop()
     this.gate.close()
     this.keepalive.stop()
+    this.clock.stop()
+    if (this.identity !== null) this.services.authenticator.leave(this.identity)
     const topicFilters = [...this.subscriptions.values()].flatMap((subscription) => this.drop(subscription))
     this.subscriptions.clear()
     this.services.durables?.disconnected(this)

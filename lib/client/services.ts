@@ -1,3 +1,4 @@
+import type { Authenticator } from '../auth/authenticator.ts'
 import type { HostHookPolicy } from '../auth/hooks.ts'
 import type { HostLink } from '../broker/link.ts'
 import type { Durables } from '../durable/durables.ts'
@@ -38,6 +39,7 @@ export interface Services {
   readonly link: HostLink
   readonly spaces: Spaces
   readonly policy: HostHookPolicy
+  readonly authenticator: Authenticator
   /** Null when no queue group is durable. */
   readonly durables: Durables | null
   readonly flusher: Flusher

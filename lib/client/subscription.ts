@@ -1,3 +1,4 @@
+import type { Permissions } from '../auth/permissions.ts'
 import type { Producer, Receiver } from '../routing/router.ts'
 import type { Message } from '../wire/message.ts'
 import type { Outbox } from './outbox.ts'
@@ -11,6 +12,8 @@ export interface SubscriptionOwner extends Producer {
   readonly echo: boolean
   /** Whether each delivery is to be asked for with `forward`. */
   readonly checksForward: boolean
+  /** What the connection may have; null for everything. */
+  readonly permissions: Permissions | null
   outMessages: number
   outBytes: number
   /** The message as the host lets it through, or null. */
@@ -43,6 +46,9 @@ export class Subscription implements Receiver {
   max = 0
   closed = false
   readonly owner: SubscriptionOwner
+  /** The permissions that each delivery is to be asked of, or told; null where it need not. */
+  private readonly guard: Permissions | null
+  private readonly isFiltered: boolean
   private lineSubject = ''
   private line = ''
 
@@ -53,6 +59,9 @@ export class Subscription implements Receiver {
     this.topicFilters = topicFilters
     this.queue = queue
     this.sid = sid
+    const { permissions } = owner
+    this.isFiltered = permissions !== null && permissions.filters(subject, queue)
+    this.guard = permissions !== null && (this.isFiltered || permissions.notesReplies) ? permissions : null
   }
 
   /** Nothing more is delivered. */
@@ -60,10 +69,18 @@ export class Subscription implements Receiver {
     this.closed = true
   }
 
+  /** Whether the connection may have a message, which it may then answer (server/client.go deliverMsg). */
+  private pass (guard: Permissions, { subject, reply }: Message): boolean {
+    if (this.isFiltered && !guard.mayReceive(subject, this.queue)) return false
+    if (reply !== '' && guard.notesReplies) guard.noteReply(reply)
+    return true
+  }
+
   // hot: once per delivery
   deliver (message: Message, producer: Producer | null): boolean {
     const { owner } = this
     if (this.closed || (producer === owner && !owner.echo)) return false
+    if (this.guard !== null && !this.pass(this.guard, message)) return false
     let sent = message
     if (owner.checksForward) {
       const granted = owner.forward(message, producer)

@@ -1,4 +1,5 @@
 import type { Bridge } from '../broker/bridge.ts'
+import { topicFilterToFilter, topicToSubject } from '../subject/mapping.ts'
 import { Trie } from '../subject/trie.ts'
 import type { Message } from '../wire/message.ts'
 import type { Held } from './held.ts'
@@ -203,9 +204,9 @@ export class Supply {
     this.strays = []
     try {
       const asked = await this.askedFilters()
-      const wanted = strays.filter(({ message, topic }) => {
+      const wanted = strays.filter(({ topic }) => {
         const found: true[] = []
-        asked.match(message.subject, found, this.bridge.names.literalTokens(topic))
+        asked.match(topicToSubject(topic) ?? '', found, topic.startsWith('$') ? 1 : 0)
         return found.length > 0
       })
       await this.park(wanted)
@@ -219,11 +220,11 @@ export class Supply {
     }
   }
 
-  /** All filters that members of the group have asked for on any node, as they are now. */
+  /** All topic filters that members of the group have asked for on any node, as they are now, as subjects of the plain table. */
   private async askedFilters (): Promise<Trie<true>> {
     const asked = new Trie<true>()
     const record = (await this.store.groups()).find(({ group }) => group === this.group)
-    for (const topicFilter of record?.filters ?? []) asked.insert(this.bridge.names.filterOf(topicFilter) ?? '', true)
+    for (const topicFilter of record?.filters ?? []) asked.insert(topicFilterToFilter(topicFilter) ?? '', true)
     return asked
   }
 

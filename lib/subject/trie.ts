@@ -88,17 +88,20 @@ export class Trie<T> {
   /**
    * Adds to `found` every value whose filter matches. A subject with an empty token matches nothing.
    *
-   * @param literalTokens leaves out filters with a wildcard in so many first tokens
+   * @param literalStart leaves out filters with a wildcard among so many first tokens
    */
-  match (subject: string, found: T[], literalTokens = 0): void {
+  match (subject: string, found: T[], literalStart = 0): void {
     if (subject === '' || subject.startsWith('.') || subject.endsWith('.') || subject.includes('..')) return
-    if (literalTokens > 0) {
-      const dot = subject.indexOf('.')
-      const child = this.root.literal?.get(dot === -1 ? subject : subject.slice(0, dot))
-      if (child !== undefined) this.descend(child, subject, dot === -1 ? subject.length : dot + 1, found)
-    } else {
-      this.descend(this.root, subject, 0, found)
+    let node = this.root
+    let at = 0
+    for (let left = literalStart; left > 0 && at < subject.length; left--) {
+      const dot = subject.indexOf('.', at)
+      const child = node.literal?.get(dot === -1 ? subject.slice(at) : subject.slice(at, dot))
+      if (child === undefined) return
+      node = child
+      at = dot === -1 ? subject.length : dot + 1
     }
+    this.descend(node, subject, at, found)
   }
 
   private descend (node: Node<T>, subject: string, at: number, found: T[]): void {

@@ -14,6 +14,7 @@ export interface Info {
   max_payload: number
   client_id: number
   client_ip: string
+  nonce?: string
   ldm?: true
 }
 

@@ -24,8 +24,7 @@ for (const { name, create } of versions) {
     await connect(t, natsPort, { user: '/a+#%', name: '__proto__' })
     t.strictSame(ids(broker), ['nats:%2Fa%2B%23%25-__proto__', 'nats:ann-billing'])
     await connect(t, natsPort, { name: 'no user' })
-    t.match(ids(broker).at(-1), 'nats:ann-billing')
-    t.match(ids(broker).find((id) => /^nats:[0-9a-f]{24}$/.test(id)), /^nats:/)
+    t.equal(ids(broker).filter((id) => /^nats:[0-9a-f]{24}$/.test(id)).length, 1)
   })
 
   t.test(`${name}: a second connection with an id takes over from the first, which is told`, async (t) => {

@@ -9,9 +9,9 @@ function trieOf (filters: readonly string[]): Trie<string> {
   return trie
 }
 
-function match (trie: Trie<string>, subject: string, literalTokens = 0): string[] {
+function match (trie: Trie<string>, subject: string, literalStart = 0): string[] {
   const found: string[] = []
-  trie.match(subject, found, literalTokens)
+  trie.match(subject, found, literalStart)
   return found.sort()
 }
 
@@ -25,6 +25,10 @@ function matches (filter: string, subject: string): boolean {
     if (i >= names.length || (tokens[i] !== '*' && tokens[i] !== names[i])) return false
   }
   return tokens.length === names.length
+}
+
+function startsLiterally (filter: string, count: number): boolean {
+  return !filter.split('.').slice(0, count).some((token) => token === '*' || token === '>')
 }
 
 t.test('wildcards stand for tokens', async (t) => {
@@ -46,11 +50,14 @@ t.test('a subject with an empty token matches nothing', async (t) => {
   for (const subject of ['', '.', '.foo', 'foo.', 'foo..bar']) t.strictSame(match(trie, subject), [])
 })
 
-t.test('filters that begin with a wildcard can be left out', async (t) => {
+t.test('filters with a wildcard among the first tokens can be left out', async (t) => {
   const trie = trieOf(['>', '*', '*.b', '$a', '$a.>', '$a.*', '$a.b'])
   t.strictSame(match(trie, '$a.b', 1), ['$a.*', '$a.>', '$a.b'])
   t.strictSame(match(trie, '$a', 1), ['$a'])
   t.strictSame(match(trie, '$b', 1), [])
+  t.strictSame(match(trie, '$a.b', 2), ['$a.b'])
+  t.strictSame(match(trie, '$a.b', 3), ['$a.b'], 'a subject with fewer tokens is literal as a whole')
+  t.strictSame(match(trie, '$a.c', 2), [])
 })
 
 t.test('one filter may have many values, and one value many filters', async (t) => {
@@ -93,6 +100,7 @@ t.test('finds what comparing token by token finds', async () => {
     const trie = trieOf(filters)
     const left = filters.filter((_, i) => i !== gone)
     if (gone < filters.length) trie.remove(filters[gone] as string, filters[gone] as string)
-    return subjects.every((subject) => match(trie, subject).join() === left.filter((filter) => matches(filter, subject)).sort().join())
+    return subjects.every((subject) => [0, 1, 2, 3].every((count) =>
+      match(trie, subject, count).join() === left.filter((filter) => matches(filter, subject) && startsLiterally(filter, count)).sort().join()))
   }), { numRuns: 1000 })
 })

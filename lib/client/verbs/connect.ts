@@ -1,10 +1,8 @@
-import { connectionId } from '../../broker/identity.ts'
 import { NatsError } from '../../errors.ts'
-import { mountpointOf } from '../../subject/mountpoint.ts'
-import { fillPlaceholders } from '../../subject/placeholders.ts'
 import { parseConnect } from '../../wire/connect.ts'
 import { OK } from '../../wire/serializer.ts'
 import type { Client } from '../client.ts'
+import { logIn, mount } from '../login.ts'
 
 /** CONNECT (server/client.go processConnect); a client may send it again, with other options. */
 export function connect (client: Client, json: string): void {
@@ -14,47 +12,28 @@ export function connect (client: Client, json: string): void {
     return
   }
   client.apply(options)
-  if (client.state === 'new') identify(client)
   admit(client, conflict, () => {
     if (options.verbose) client.outbox.write(OK)
   })
 }
 
-/** Gives the client the id that the option `clientId` makes of what it says; one that says nothing keeps its random one. */
-function identify (client: Client): void {
-  const { clientId } = client.services.options
-  if (clientId === '') return
-  const { user: username, name } = client.options
-  const id = fillPlaceholders(clientId, { username, name })
-  if (id !== null) client.facade.id = connectionId(id)
-}
-
-/** Lets a client in that does not send CONNECT, as anonymous, and then does what it sent. */
+/** Lets a client in that does not send CONNECT, as anonymous, and then does what it sent (server/parser.go, OP_START). */
 export function enter (client: Client, operation: () => void): void {
+  if (client.services.authenticator.isAnnounced(client.arrival.rules)) {
+    client.fail(new NatsError('NATS_ERR_AUTHORIZATION', 'an operation in front of CONNECT'))
+    return
+  }
   admit(client, () => null, operation)
 }
 
-/** Asks the host; lets the client in, or tells it why not. */
+/** Asks who it is; lets the client in, or tells it why not. */
 function admit (client: Client, conflict: (client: Client) => NatsError | null, then: () => void): void {
-  const { policy } = client.services
-  client.gate.await<NatsError | null>((done) => {
-    if (client.state === 'new') policy.connect(client.facade, done)
-    else policy.authenticate(client.facade, done)
-  }, (error) => {
+  client.clock.stopWaiting()
+  client.gate.await<NatsError | null>((done) => { logIn(client, done) }, (error) => {
     const refused = error ?? conflict(client) ?? mount(client)
     if (refused === null) then()
     else client.fail(refused)
   })
-}
-
-/** Puts the client where its subjects are. It stays there. */
-function mount (client: Client): NatsError | null {
-  const { options: { user, name }, address, facade } = client
-  const mountpoint = mountpointOf(client.mountpoint, { username: user, clientid: facade.id, name, host: address })
-  if (mountpoint === null) return new NatsError('NATS_ERR_AUTHORIZATION', `nothing to fill ${client.mountpoint} with`)
-  if (client.state === 'new') client.admit(mountpoint)
-  else if (mountpoint !== client.space.mountpoint) return new NatsError('NATS_ERR_AUTHORIZATION', `another CONNECT leads from ${client.space.mountpoint} to ${mountpoint}`)
-  return null
 }
 
 /** What nats-server refuses whoever asks for it. */

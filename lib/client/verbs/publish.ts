@@ -20,9 +20,22 @@ export function publish (client: Client, message: Message): void {
     if (client.options.verbose) client.outbox.write(OK)
   } else if (isReservedSubject(subject)) {
     deny(client, message)
+  } else if (first === 0x5f /* _ */ && isCorrelated(subject)) {
+    const answer = uncorrelated(message)
+    // Who got the request may answer it; anybody else is somebody who publishes to the response topic.
+    if (client.permissions?.takeReply(subject) === true || mayPublish(client, answer.subject)) check(client, answer)
+    else deny(client, message)
+  } else if (mayPublish(client, subject)) {
+    check(client, message)
   } else {
-    check(client, first === 0x5f /* _ */ && isCorrelated(subject) ? uncorrelated(message) : message)
+    deny(client, message)
   }
+}
+
+// hot: once per message
+function mayPublish (client: Client, subject: string): boolean {
+  const { permissions } = client
+  return permissions === null || permissions.mayPublish(subject)
 }
 
 // hot: once per message

@@ -26,6 +26,10 @@ export function subscribe (client: Client, subject: string, queue: string | null
     client.fail(denied(subject, queue))
     return
   }
+  if (client.permissions?.maySubscribe(subject, queue) === false) {
+    client.fail(denied(subject, queue))
+    return
+  }
   const kind = queue === null || options.durable === false ? null : ackKindOf(options.durable, queue)
   const asked = { subject, queue, sid, kind }
   const topicFilters = client.space.names.hookFilters(subject)
@@ -138,9 +142,10 @@ function put (client: Client, subscription: Subscription): void {
 }
 
 function refusal (client: Client, subject: string): NatsError | null {
-  const { maxSubTokens, maxSubscriptions } = client.services.options
+  const { maxSubTokens } = client.services.options
+  const maxSubscriptions = Math.min(client.services.options.maxSubscriptions || Infinity, client.identity?.limits.subscriptions ?? Infinity)
   if (maxSubTokens > 0 && tokenCount(subject) > maxSubTokens) return new NatsError('NATS_ERR_TOO_MANY_TOKENS', quote(subject))
-  if (maxSubscriptions > 0 && client.subscriptions.size >= maxSubscriptions) {
+  if (client.subscriptions.size >= maxSubscriptions) {
     return new NatsError('NATS_ERR_MAX_SUBSCRIPTIONS', String(maxSubscriptions))
   }
   return null

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { covers, outermost, overlap, overlapping } from '../../lib/durable/filters.ts'
+import { covers, outermost, overlap, overlapping } from '../../lib/subject/topic-filters.ts'
 
 t.test('covers', async (t) => {
   const rows: [outer: string, inner: string, answer: boolean][] = [

@@ -1,0 +1,61 @@
+import type { Identity } from '../auth/identity.ts'
+import { connectionId } from '../broker/identity.ts'
+import { NatsError } from '../errors.ts'
+import { mountpointOf } from '../subject/mountpoint.ts'
+import { fillPlaceholders } from '../subject/placeholders.ts'
+import type { Client } from './client.ts'
+
+type Done = (error: NatsError | null) => void
+
+/**
+ * Finds out who a client is, by the option `authorization`, and then whether the host lets it in. The hooks of the host
+ * see what has been proven: a key that signed the nonce, a user name that goes with its password.
+ */
+export function logIn (client: Client, done: Done): void {
+  const { authenticator } = client.services
+  const outcome = authenticator.authenticate({
+    listener: client.arrival.rules,
+    options: client.options,
+    nonce: client.nonce,
+    certificate: client.certificate,
+    address: client.address,
+    isOpen: () => client.state !== 'closed'
+  })
+  if (outcome instanceof Promise) outcome.then((late) => { become(client, late, done) }, done)
+  else become(client, outcome, done)
+}
+
+function become (client: Client, outcome: Identity | NatsError, done: Done): void {
+  if (client.state === 'closed') return
+  const refused = outcome instanceof NatsError ? outcome : client.become(outcome)
+  if (refused !== null) {
+    done(refused)
+    return
+  }
+  const { policy } = client.services
+  if (client.state === 'new') {
+    identify(client)
+    policy.connect(client.facade, done)
+  } else {
+    policy.authenticate(client.facade, done)
+  }
+}
+
+/** Gives the client the id that the option `clientId` makes of what it says; one that says nothing keeps its random one. */
+function identify (client: Client): void {
+  const { clientId } = client.services.options
+  if (clientId === '') return
+  const { facade, options: { name } } = client
+  const id = fillPlaceholders(clientId, { username: facade.username ?? '', name })
+  if (id !== null) facade.id = connectionId(id)
+}
+
+/** Puts the client where its subjects are. It stays there. */
+export function mount (client: Client): NatsError | null {
+  const { address, arrival, facade, options: { name } } = client
+  const mountpoint = mountpointOf(arrival.mountpoint, { username: facade.username ?? '', clientid: facade.id, name, host: address })
+  if (mountpoint === null) return new NatsError('NATS_ERR_AUTHORIZATION', `nothing to fill ${arrival.mountpoint} with`)
+  if (client.state === 'new') client.admit(mountpoint)
+  else if (mountpoint !== client.space.mountpoint) return new NatsError('NATS_ERR_AUTHORIZATION', `another CONNECT leads from ${client.space.mountpoint} to ${mountpoint}`)
+  return null
+}

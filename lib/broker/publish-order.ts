@@ -153,13 +153,16 @@ export class PublishOrder {
     const { mq } = this.broker
     if (packet.brokerId !== this.broker.id) return this.emitNow.call(mq, packet, done)
     if (packet.qos === 0) {
-      if (this.retained.size > 0) this.emitRetained(packet.brokerCounter as number)
+      const stored = this.retained.size > 0 ? this.takeRetained(packet.brokerCounter as number) : null
       // What brokers tell each other keeps their id while there is nothing to overtake.
       if (this.head < this.places.length || !packet.topic.startsWith('$SYS/')) {
         packet.brokerId = this.lane
         packet.brokerCounter = ++this.laneCounter
       }
-      return this.emitNow.call(mq, packet, done)
+      this.emitNow.call(mq, packet, done)
+      // Whoever waits for it publishes the next one at once.
+      if (stored !== null) stored(null)
+      return mq
     }
     const place = this.find(this.head, packet.brokerCounter as number)
     if (place === null || place.gone) return this.emitNow.call(mq, packet, done)
@@ -174,11 +177,10 @@ export class PublishOrder {
     return mq
   }
 
-  private emitRetained (counter: number): void {
-    const stored = this.retained.get(counter)
-    if (stored === undefined) return
+  private takeRetained (counter: number): Done | null {
+    const stored = this.retained.get(counter) ?? null
     this.retained.delete(counter)
-    stored(null)
+    return stored
   }
 
   private pass (place: Place, packet: PublishPacket, done: Done | undefined): void {

@@ -23,6 +23,9 @@ export const errorTable = {
   NATS_ERR_REDIS: { text: 'cannot reach Redis at %s: %s', fatal: true },
   NATS_ERR_SUBSCRIBE: { text: 'a NATS client subscribes itself, since it alone chooses the sid', fatal: false },
 
+  NATS_ERR_ACCOUNT_CONNECTIONS: { text: 'more than %s connections of account %s', wire: 'maximum account active connections exceeded', fatal: true },
+  NATS_ERR_ACCOUNT_EXPIRED: { text: 'the account has expired', wire: 'Account Authentication Expired', fatal: true },
+  NATS_ERR_AUTHENTICATION_TIMEOUT: { text: 'no CONNECT within %s ms', wire: 'Authentication Timeout', fatal: true },
   NATS_ERR_AUTHORIZATION: { text: 'authorization violation: %s', wire: 'Authorization Violation', fatal: true },
   NATS_ERR_CLIENT_PROTOCOL: { text: 'CONNECT asks for protocol %s', wire: 'invalid client protocol', fatal: true },
   NATS_ERR_CONTROL_LINE: { text: 'control line longer than %s bytes', wire: 'maximum control line exceeded', fatal: true },
@@ -42,7 +45,9 @@ export const errorTable = {
   NATS_ERR_SUBSCRIBE_DENIED: { text: 'subscription to %s denied', wire: 'Permissions Violation for Subscription to %s', fatal: false },
   NATS_ERR_TAKEN_OVER: { text: 'another connection has the client id %s now', wire: 'Session Taken Over', fatal: true },
   NATS_ERR_TOO_MANY_TOKENS: { text: 'subscription to %s has too many tokens', wire: 'Permissions Violation for Subscription to %s, too many tokens', fatal: false },
-  NATS_ERR_UNKNOWN_OPERATION: { text: 'unknown protocol operation', wire: 'Unknown Protocol Operation', fatal: true }
+  NATS_ERR_UNKNOWN_OPERATION: { text: 'unknown protocol operation', wire: 'Unknown Protocol Operation', fatal: true },
+  NATS_ERR_USER_EXPIRED: { text: 'the user has expired', wire: 'User Authentication Expired', fatal: true },
+  NATS_ERR_USER_REVOKED: { text: 'the user is revoked', wire: 'User Authentication Revoked', fatal: true }
 } as const satisfies Record<string, ErrorEntry>
 
 export type ErrorCode = keyof typeof errorTable

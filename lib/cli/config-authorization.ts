@@ -2,7 +2,7 @@ import type { ConfigNode } from './config-parser.ts'
 import type { ConfigReader } from './config-reader.ts'
 import { readPermissions } from './config-permissions.ts'
 import type { Permissions } from './config-permissions.ts'
-import { isPublicKey } from './nkey.ts'
+import { isPublicKey } from '../auth/nkey.ts'
 
 interface Rights {
   /** Null allows everything. */

@@ -24,3 +24,29 @@ export function tokenCount (subject: string): number {
 export function startsWithWildcard (filter: string): boolean {
   return filter === '*' || filter === '>' || filter.startsWith('*.')
 }
+
+/** Whether every subject that `inner` matches is one that `outer` matches (server/sublist.go subjectIsSubsetMatch). */
+export function covers (outer: string, inner: string): boolean {
+  const wide = outer.split('.')
+  const narrow = inner.split('.')
+  for (const [i, token] of wide.entries()) {
+    const other = narrow[i]
+    if (other === undefined) return false
+    if (token === '>') return true
+    if (other === '>' || (token !== '*' && token !== other)) return false
+  }
+  return wide.length === narrow.length
+}
+
+/** Whether some subject is matched by both (server/sublist.go SubjectsCollide). */
+export function collide (one: string, other: string): boolean {
+  const first = one.split('.')
+  const second = other.split('.')
+  for (let i = 0; ; i++) {
+    const a = first[i]
+    const b = second[i]
+    if (a === undefined || b === undefined) return a === b
+    if (a === '>' || b === '>') return true
+    if (a !== b && a !== '*' && b !== '*') return false
+  }
+}

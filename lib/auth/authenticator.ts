@@ -1,0 +1,249 @@
+import { NatsError } from '../errors.ts'
+import type { AuthorizationOption } from '../options/authorization.ts'
+import type { Attempt, Credentials, ListenerRules } from './attempt.ts'
+import { refusal } from './claim-set.ts'
+import { type Identity, noLimits } from './identity.ts'
+import { OperatorMode } from './operator-mode.ts'
+import { kindOf, OptionReader, wrongOption } from './option-reader.ts'
+import { isBcrypt, isSame, matchesPassword } from './passwords.ts'
+import { Permissions } from './permissions.ts'
+import { checkSignature, prove } from './proof.ts'
+import { readRights } from './rights-option.ts'
+import { type User, Users } from './users.ts'
+
+const credentialNames = ['user', 'pass', 'token', 'noAuthUser']
+const names = [...credentialNames, 'timeout', 'users', 'accounts', 'defaultPermissions', 'operators', 'trustedKeys', 'resolverPreload']
+
+/** Either who somebody is, or why not; the latter ends the connection, and only its `wire` is for the client. */
+export type Outcome = Identity | NatsError
+
+function credentialsOf (reader: OptionReader): Credentials {
+  const credentials = { user: reader.text('user'), pass: reader.text('pass'), token: reader.text('token'), noAuthUser: reader.text('noAuthUser') }
+  if (credentials.token !== null && (credentials.user !== null || credentials.pass !== null)) {
+    throw wrongOption(reader.path, 'one with a token and a user', 'a user with password, or a token')
+  }
+  return credentials
+}
+
+/** Reads what a listener may have of its own. @throws {NatsError} NATS_ERR_OPTION */
+export function readCredentials (value: unknown, path: string): Credentials {
+  return credentialsOf(new OptionReader(value, path, credentialNames))
+}
+
+/** Tells who a connection is, by what the option `authorization` says. */
+export class Authenticator {
+  /** Milliseconds that a client may take to send CONNECT; null is for the gateway to decide. */
+  readonly timeout: number | null
+  /** What an operator ought to know, a line each. */
+  readonly warnings: string[] = []
+  private readonly listeners: readonly ListenerRules[]
+  private readonly now: () => number
+  private readonly credentials: Credentials
+  private readonly users = new Users()
+  private readonly operators: OperatorMode | null
+  private readonly connections = new Map<string, number>()
+
+  /**
+   * @param option null lets everybody in
+   * @param listeners all that ask it
+   * @param now milliseconds since 1970
+   * @throws {NatsError} NATS_ERR_OPTION, naming the part of the option, its value unless it may be secret, and what is allowed
+   */
+  constructor (option: AuthorizationOption | null, listeners: readonly ListenerRules[], now: () => number = Date.now) {
+    const reader = new OptionReader(option ?? {}, 'authorization', names)
+    this.listeners = listeners
+    this.now = now
+    this.timeout = reader.integer('timeout', 1)
+    this.credentials = credentialsOf(reader)
+    this.readUsers(reader)
+    this.operators = this.readOperators(reader)
+    this.checkTogether(reader)
+  }
+
+  private readUsers (reader: OptionReader): void {
+    const inherited = readRights(reader.get('defaultPermissions'), reader.at('defaultPermissions'))
+    this.users.add(reader.list('users'), reader.at('users'), null, inherited)
+    const accounts = new Set<string>()
+    for (const [i, value] of reader.list('accounts').entries()) {
+      const account = new OptionReader(value, `${reader.at('accounts')}[${i}]`, ['name', 'users', 'defaultPermissions'])
+      const name = account.text('name')
+      if (name === null || accounts.has(name)) throw wrongOption(account.at('name'), String(name), 'a name that no other account has')
+      accounts.add(name)
+      this.users.add(account.list('users'), account.at('users'), name, readRights(account.get('defaultPermissions'), account.at('defaultPermissions')))
+    }
+  }
+
+  private readOperators (reader: OptionReader): OperatorMode | null {
+    const operators = reader.texts('operators')
+    const trustedKeys = reader.texts('trustedKeys')
+    if (operators.length > 0 && trustedKeys.length > 0) throw wrongOption(reader.at('trustedKeys'), 'there beside operators', 'one of both')
+    const preload = reader.get('resolverPreload')
+    if (operators.length + trustedKeys.length === 0) {
+      if (preload !== undefined) throw wrongOption(reader.at('resolverPreload'), 'there without operators', 'accounts of operators')
+      return null
+    }
+    if (typeof preload !== 'object' || preload === null || Array.isArray(preload)) {
+      throw wrongOption(reader.at('resolverPreload'), kindOf(preload), 'an object with the JWT of each account by its public key')
+    }
+    const accounts = new OptionReader(preload, reader.at('resolverPreload'), Object.keys(preload))
+    const mode = new OperatorMode(operators, trustedKeys, new Map(Object.keys(preload).map((key) => [key, accounts.text(key) ?? ''])))
+    this.warnings.push(...mode.warnings)
+    return mode
+  }
+
+  /** As server/auth.go validateNoAuthUser, server/jwt.go validateTrustedOperators and the parser of server/opts.go. */
+  private checkTogether (reader: OptionReader): void {
+    const { user, pass, token, noAuthUser } = this.credentials
+    const several = this.users.hasNames || this.users.hasKeys
+    if (this.operators !== null && (several || user !== null || token !== null || noAuthUser !== null)) {
+      throw wrongOption(reader.path, 'one with operators and users', 'operators alone')
+    }
+    if (several && (user !== null || token !== null)) throw wrongOption(reader.path, 'one with a single user or token and several users', 'one of both')
+    for (const [path, id] of [[reader.at('noAuthUser'), noAuthUser], ...this.listeners.map((listener) => ['websocket.noAuthUser', listener.credentials?.noAuthUser ?? null] as const)] as const) {
+      if (id !== null && !this.users.has(id)) throw wrongOption(path, id, 'one of the users')
+    }
+    if (this.users.hasPlainPasswords || (user !== null && pass !== null && !isBcrypt(pass))) {
+      this.warnings.push('Plaintext passwords detected, use nkeys or bcrypt')
+    }
+  }
+
+  private credentialsFor (listener: ListenerRules): Credentials {
+    return listener.credentials ?? this.credentials
+  }
+
+  /** Whether anything is asked of clients of a listener. */
+  isRequired (listener: ListenerRules): boolean {
+    const { user, token, noAuthUser } = this.credentialsFor(listener)
+    return this.operators !== null || this.users.hasNames || this.users.hasKeys || user !== null || token !== null || noAuthUser !== null
+  }
+
+  /**
+   * Whether INFO says `auth_required`, without which clients do not send credentials. Who may do without them is told
+   * so by its absence, and may also do without CONNECT.
+   */
+  isAnnounced (listener: ListenerRules): boolean {
+    return this.isRequired(listener) && this.credentialsFor(listener).noAuthUser === null
+  }
+
+  /** Whether INFO has a nonce, which clients with keys sign (server/nkey.go nonceRequired). */
+  get needsNonce (): boolean {
+    return this.operators !== null || this.users.hasKeys
+  }
+
+  /** Who a connection is. A promise only where a bcrypt hash is compared; neither throws nor rejects. */
+  authenticate (attempt: Attempt): Outcome | Promise<Outcome> {
+    try {
+      const identity = this.identify(attempt)
+      return identity instanceof Promise ? identity.catch(refused) : identity
+    } catch (error) {
+      return refused(error)
+    }
+  }
+
+  /** In the order of server/auth.go processClientOrLeafAuthentication. */
+  private identify (attempt: Attempt): Identity | Promise<Identity> {
+    const { options, listener } = attempt
+    if (!this.isRequired(listener)) return this.open(attempt)
+    if (this.operators !== null) return this.operators.authenticate(attempt, this.now())
+    const { noAuthUser } = this.credentialsFor(listener)
+    const isEmpty = options.user === '' && options.pass === '' && options.auth_token === ''
+    if (this.users.hasKeys) {
+      const key = options.nkey === '' && isEmpty && noAuthUser !== null && !this.users.isNamed(noAuthUser) ? noAuthUser : options.nkey
+      if (key !== '') return this.withKey(attempt, key, noAuthUser)
+    }
+    if (this.users.hasNames) {
+      if (listener.verifyAndMap) return this.withPassword(attempt, this.users.withCertificate(attempt))
+      if (isEmpty && noAuthUser !== null && this.users.isNamed(noAuthUser)) return this.known(attempt, this.users.withName(noAuthUser, listener))
+      if (options.user !== '') return this.withPassword(attempt, this.users.withName(options.user, listener))
+    }
+    return this.withSingle(attempt)
+  }
+
+  /** Nothing is asked; what the client says of itself is for hooks. */
+  private open (attempt: Attempt): Identity {
+    const { options } = attempt
+    const proven = prove(options, attempt.nonce, this.now())
+    const username = options.user !== '' ? options.user : proven.nkey !== '' ? proven.nkey : null
+    return identityOf({ name: nameOf(proven.nkey, options.user, options.auth_token), username, account: null, permissions: null, proven })
+  }
+
+  private known (attempt: Attempt, { id, pass, account, rights }: User): Identity {
+    const isKey = pass === null
+    return identityOf({
+      name: isKey ? nameOf(id, '', '') : nameOf('', id, ''),
+      username: id,
+      account,
+      permissions: rights === null ? null : new Permissions(rights),
+      proven: isKey ? { nkey: id, jwt: '' } : prove(attempt.options, attempt.nonce, this.now())
+    })
+  }
+
+  private withKey (attempt: Attempt, key: string, noAuthUser: string | null): Identity {
+    const user = this.users.withKey(key, attempt.listener)
+    if (key === noAuthUser) return { ...this.known(attempt, user), proven: { nkey: '', jwt: '' } }
+    checkSignature(key, attempt.options.sig, attempt.nonce)
+    return this.known(attempt, user)
+  }
+
+  private withPassword (attempt: Attempt, user: User): Identity | Promise<Identity> {
+    const { listener } = attempt
+    const configured = user.pass ?? ''
+    if (!listener.verifyAndMap && configured === '' && this.users.isMapped(user, this.listeners)) throw refusal('the user needs a client certificate')
+    return this.compared(attempt, configured, attempt.options.pass, () => this.known(attempt, user))
+  }
+
+  private withSingle (attempt: Attempt): Identity | Promise<Identity> {
+    const { options, listener } = attempt
+    const { user, pass, token } = this.credentialsFor(listener)
+    const who = (): Identity => ({ ...this.open(attempt), username: user, name: nameOf('', user ?? '', options.auth_token) })
+    if (token !== null) return this.compared(attempt, token, options.auth_token, who)
+    if (user === null) throw refusal('CONNECT has no credentials')
+    if (!isSame(user, options.user)) throw refusal(`there is no user ${JSON.stringify(options.user)}`)
+    return this.compared(attempt, pass ?? '', options.pass, who)
+  }
+
+  private compared (attempt: Attempt, configured: string, given: string, who: () => Identity): Identity | Promise<Identity> {
+    const check = (same: boolean): Identity => {
+      if (!same) throw refusal('wrong password or token')
+      return who()
+    }
+    const same = matchesPassword(configured, given, attempt.isOpen)
+    return typeof same === 'boolean' ? check(same) : same.then(check)
+  }
+
+  /** Whether a connection in operator mode may stay after the accounts were loaded again; null if so. */
+  recheck (identity: Identity): NatsError | null {
+    return this.operators?.recheck(identity, this.now()) ?? null
+  }
+
+  /** Counts a connection of an account, up to its limit; `leave` has to follow where this is null. */
+  enter ({ account, accountConnections }: Identity): NatsError | null {
+    if (account === null) return null
+    const count = this.connections.get(account) ?? 0
+    if (count >= accountConnections) return new NatsError('NATS_ERR_ACCOUNT_CONNECTIONS', String(accountConnections), account)
+    this.connections.set(account, count + 1)
+    return null
+  }
+
+  leave ({ account }: Identity): void {
+    if (account === null) return
+    const count = this.connections.get(account) ?? 0
+    if (count > 1) this.connections.set(account, count - 1)
+    else this.connections.delete(account)
+  }
+}
+
+function refused (error: unknown): NatsError {
+  return error instanceof NatsError ? error : refusal(error instanceof Error ? error.message : String(error))
+}
+
+/** As server/client.go getAuthUser. */
+function nameOf (key: string, user: string, token: string): string {
+  if (key !== '') return `Nkey ${JSON.stringify(key)}`
+  if (user !== '') return `User ${JSON.stringify(user)}`
+  return token !== '' ? 'Token "[REDACTED]"' : 'User "N/A"'
+}
+
+function identityOf (known: Pick<Identity, 'name' | 'username' | 'account' | 'permissions' | 'proven'>): Identity {
+  return { ...known, accountConnections: Infinity, limits: noLimits, expires: null, jwt: null }
+}

@@ -12,6 +12,7 @@ import { addTraffic, Counters, type Services, type Traffic } from './client/serv
 import { createDurables } from './durable/create.ts'
 import type { DurableGroups } from './durable/durables.ts'
 import { NatsError } from './errors.ts'
+import { Admission } from './gateway/admission.ts'
 import { listenAll } from './gateway/listeners.ts'
 import { type GatewayOptions, optionTable, type OptionRow, parseAddress, type ResolvedOptions, resolveOptions } from './options.ts'
 import { checkNames, type Space, Spaces } from './routing/spaces.ts'
@@ -51,11 +52,12 @@ export class Gateway {
   private readonly inlet: Inlet
   /** Where it listens: its own address, then those of the option `listeners`. */
   listeners: readonly Listener[] = []
+  private readonly admission = new Admission()
   private lastCid = 0
   private readonly past: Traffic = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 }
   private isLameDuck = false
   private isClosed = false
-  private empty: (() => void)[] = []
+  private readonly empty: (() => void)[] = []
   private readonly brokerClosed = (): Promise<void> => this.close()
 
   /**
@@ -153,13 +155,12 @@ export class Gateway {
       stream.destroy()
       return
     }
-    const { maxConnections } = this.options
-    const full = maxConnections > 0 && this.clients.size >= maxConnections
     const client = new Client(++this.lastCid, stream, { request, mountpoint }, this.services)
+    const refused = this.admission.enter(client.address, this.clients.size, this.options)
     this.counters.totalConnections++
     this.clients.set(client.cid, client)
     client.start(this.info(client))
-    if (full) client.fail(new NatsError('NATS_ERR_MAX_CONNECTIONS', String(maxConnections)))
+    if (refused !== null) client.fail(refused)
   }
 
   /** What INFO tells this client. */
@@ -193,11 +194,10 @@ export class Gateway {
 
   private forget (client: Client): void {
     this.clients.delete(client.cid)
+    this.admission.leave(client.address)
     addTraffic(this.past, client)
     if (this.clients.size > 0) return
-    const { empty } = this
-    this.empty = []
-    for (const resolve of empty) resolve()
+    for (const resolve of this.empty.splice(0)) resolve()
   }
 
   /**

@@ -14,6 +14,7 @@ import { addTraffic, Counters, type Services, type Traffic } from './client/serv
 import { createDurables } from './durable/create.ts'
 import type { DurableGroups } from './durable/durables.ts'
 import { NatsError } from './errors.ts'
+import { Admission } from './gateway/admission.ts'
 import { LameDuck } from './gateway/lame-duck.ts'
 import { infoFor } from './gateway/info.ts'
 import { checkListeners, Listeners } from './gateway/listeners.ts'
@@ -53,6 +54,7 @@ export class Gateway {
   private readonly redis: StoreConnection | null
   private readonly inlet: Inlet
   readonly listeners: Listeners
+  private readonly admission = new Admission()
   private readonly past: Traffic = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 }
   private isLameDuck = false
   private isClosed = false
@@ -169,15 +171,15 @@ export class Gateway {
       stream.destroy()
       return
     }
-    const { options: { maxConnections }, services: { authenticator, policy } } = this
-    const full = maxConnections > 0 && this.clients.size + this.listeners.pending >= maxConnections
+    const { authenticator, policy } = this.services
     const arrival = { greeting, request, mountpoint, rules, info, fields }
     const client = new Client(stream, arrival, this.services)
+    const refused = this.admission.enter(client.address, this.clients.size + this.listeners.pending, this.options)
     this.counters.totalConnections++
     this.clients.set(client.cid, client)
     client.start(this.info(arrival, client.address))
     if (authenticator.isRequired(rules) || policy.authenticates) client.clock.awaitConnect(authenticator.timeout ?? authTimeout)
-    if (full) client.fail(new NatsError('NATS_ERR_MAX_CONNECTIONS', String(maxConnections)))
+    if (refused !== null) client.fail(refused)
   }
 
   /** What INFO tells a client. */
@@ -202,6 +204,7 @@ export class Gateway {
 
   private forget (client: Client): void {
     this.clients.delete(client.cid)
+    this.admission.leave(client.address)
     addTraffic(this.past, client)
     this.duck.left()
   }

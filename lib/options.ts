@@ -59,6 +59,8 @@ export interface GatewayOptions {
   maxPayload?: number
   maxControlLine?: number
   maxConnections?: number
+  maxConnectionsPerAddress?: number
+  maxConnectionRate?: number
   maxSubscriptions?: number
   maxSubTokens?: number
   maxPending?: number
@@ -223,6 +225,8 @@ export const optionTable = {
   maxPayload: { default: 1_048_576, check: integer(1, 999_999_999), key: 'max_payload', live: true, doc: 'Largest payload, header block included. More closes the connection.' },
   maxControlLine: { default: 4096, check: integer(1, 1_048_576), key: 'max_control_line', live: true, doc: 'Longest control line, without its verb. More closes the connection.' },
   maxConnections: { default: 65_536, check: integer(0, 1_000_000), key: 'max_connections', live: true, doc: 'Most connections at a time; 0 is no limit. The next one is told so and closed.' },
+  maxConnectionsPerAddress: { default: 0, check: integer(0, 1_000_000), key: 'max_connections_per_address', live: true, doc: 'Most connections at a time from one address (IPv6: one /64 network); 0 is no limit. The next one is told so and closed.' },
+  maxConnectionRate: { default: 0, check: integer(0, 1_000_000), key: 'max_connection_rate', live: true, doc: 'Most new connections a second from one address (IPv6: one /64 network); 0 is no limit. The next one is told to try again later and closed.' },
   maxSubscriptions: { default: 0, check: integer(0, 100_000_000), key: 'max_subscriptions', live: true, doc: 'Most subscriptions of a connection; 0 is no limit. The next one is refused.' },
   maxSubTokens: { default: 0, check: integer(0, 255), key: 'max_sub_tokens', live: true, doc: 'Most tokens of a subscription subject; 0 is no limit. A longer one is refused.' },
   maxPending: { default: 67_108_864, check: integer(1, 1_073_741_824), key: 'max_pending', live: true, doc: 'Most bytes waiting for a connection to read them. More closes it as a slow consumer.' },

@@ -21,7 +21,7 @@ const maxReply = 4000
  * @param correlationData undefined where there is none
  * @returns empty for one that nobody could answer
  */
-export function replySubject (subject: string, correlationData: Buffer | undefined): string {
+export function replySubject (subject: string, correlationData: Uint8Array | undefined): string {
   if (subject.length > maxReply) return ''
   if (correlationData === undefined || correlationData.length === 0 || correlationData.length > maxCorrelation) return subject
   // A persistence may hand out any view of bytes.

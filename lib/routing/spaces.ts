@@ -9,6 +9,7 @@ import { Names } from '../subject/names.ts'
 import { checkMapping, PrefixMapping } from '../subject/prefixes.ts'
 import { type Message, rewritten } from '../wire/message.ts'
 import { Replies } from './replies.ts'
+import { RouteMemory } from './route-cache.ts'
 import { type Interest, type Producer, Router } from './router.ts'
 
 /** Those who share their names: the clients of one mountpoint, and who subscribes to what among them. */
@@ -30,10 +31,18 @@ export class Space {
 }
 
 type NamesOptions = Pick<ResolvedOptions, 'listeners' | 'mountpoint' | 'mapping' | 'mappingOnly' | 'publish' | 'replies' | 'replyTimeout'>
+type CheckedOptions = NamesOptions & Pick<ResolvedOptions, 'durable' | 'maxDeliver' | 'deadLetter'>
 
 /** Those of all listeners, with placeholders. */
 function mountpointsOf ({ mountpoint, listeners }: NamesOptions): string[] {
   return [...new Set([mountpoint, ...listeners.map((listener) => listener.mountpoint ?? mountpoint)])]
+}
+
+function checkMountpointIn (option: string, mountpoint: string): void {
+  const wrong = checkMountpoint(mountpoint)
+  if (wrong === null) return
+  throw new NatsError('NATS_ERR_OPTION', option, `${JSON.stringify(mountpoint)}, with ${wrong}`,
+    "'' or a topic prefix that ends with /, with ${username}, ${clientid}, ${name} or ${host} in it, apart from each other") // eslint-disable-line no-template-curly-in-string -- that is how they are written
 }
 
 /**
@@ -41,18 +50,17 @@ function mountpointsOf ({ mountpoint, listeners }: NamesOptions): string[] {
  *
  * @throws {NatsError} NATS_ERR_OPTION
  */
-export function checkNames (options: NamesOptions): void {
-  for (const mountpoint of mountpointsOf(options)) {
-    const wrong = checkMountpoint(mountpoint)
-    if (wrong !== null) {
-      throw new NatsError('NATS_ERR_OPTION', 'mountpoint', `${JSON.stringify(mountpoint)}, with ${wrong}`,
-        "'' or a topic prefix that ends with /, with ${username}, ${clientid}, ${name} or ${host} in it") // eslint-disable-line no-template-curly-in-string -- that is how they are written
-    }
-  }
-  const { mapping } = options
+export function checkNames (options: CheckedOptions): void {
+  checkMountpointIn('mountpoint', options.mountpoint)
+  for (const { mountpoint } of options.listeners) checkMountpointIn('listeners', mountpoint ?? '')
+  const { mapping, durable, maxDeliver, deadLetter } = options
   const wrongMapping = checkMapping(mapping)
   if (wrongMapping !== null) {
     throw new NatsError('NATS_ERR_OPTION', 'mapping', `wrong, ${wrongMapping}`, 'pairs of a subject prefix that ends with . and a topic prefix that ends with /, either may be empty, which lead no two subjects to one topic')
+  }
+  if (durable === false || maxDeliver === 0) return
+  if (new PrefixMapping(mapping, options.mappingOnly).topicOf(`${deadLetter}.group.subject`, Infinity) === null) {
+    throw new NatsError('NATS_ERR_OPTION', 'deadLetter', `${JSON.stringify(deadLetter)}, below which the option mapping has no topics`, 'a subject with topics below it, so that dead letters are stored')
   }
 }
 
@@ -71,6 +79,7 @@ export class Spaces {
   private readonly interest: Interest
   private readonly mapping: PrefixMapping
   private readonly rules: PublishRules
+  private readonly memory = new RouteMemory()
   private readonly mounted = new Map<string, Space>()
 
   /** @param options which `checkNames` has passed */
@@ -86,7 +95,7 @@ export class Spaces {
 
   private create (mountpoint: string): Space {
     const names = new Names(mountpoint, this.mapping, this.link.broker.maxTopicLevels)
-    return new Space(mountpoint, names, new Bridge(this.link, names, this.rules), new Router(names, this.interest))
+    return new Space(mountpoint, names, new Bridge(this.link, names, this.rules), new Router(names, this.interest, this.memory))
   }
 
   /** Takes a connection in; it has to `leave`. */
@@ -98,7 +107,9 @@ export class Spaces {
   }
 
   leave (space: Space): void {
-    if (--space.population === 0 && space !== this.main) this.mounted.delete(space.mountpoint)
+    if (--space.population > 0 || space === this.main) return
+    this.mounted.delete(space.mountpoint)
+    space.router.forget()
   }
 
   /** The subscriptions of all. */

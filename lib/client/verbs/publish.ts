@@ -47,7 +47,7 @@ function check (client: Client, message: Message): void {
   message.subject = route.subject
   const publishing = bridge.publishing(message, route, client.options.verbose)
   if (policy.checksPublish) askHost(client, message, route, publishing)
-  else if (policy.isReserved(message.subject, client.space.names)) deny(client, message)
+  else if (policy.isReserved(bridge, route)) deny(client, message)
   else accept(client, message, route, publishing, null)
 }
 
@@ -59,11 +59,12 @@ function askHost (client: Client, message: Message, route: Route, publishing: Pu
   const { services: { policy }, space: { bridge, names, router } } = client
   const packet = bridge.packetOf(message, bridge.destinationTopic(route) ?? names.hookTopic(message.subject), publishing)
   client.gate.await<Error | null>((done) => { policy.mayPublish(client.facade, packet, done) }, (error) => {
-    if (error !== null) {
+    const subject = error === null ? bridge.changedSubject(message, packet) : null
+    if (subject === null) {
       deny(client, message)
       return
     }
-    const changed = bridge.changed(message, packet)
+    const changed = bridge.changed(message, packet, subject)
     const now = router.route(changed.subject)
     changed.subject = now.subject
     accept(client, changed, now, publishingOfPacket(packet), packet)

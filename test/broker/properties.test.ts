@@ -4,7 +4,7 @@ import { PassThrough } from 'node:stream'
 import fc from 'fast-check'
 import mqttPacket from 'mqtt-packet'
 import t from 'tap'
-import { correlated, isCorrelated, uncorrelated } from '../../lib/broker/correlation.ts'
+import { replySubject, isCorrelated, uncorrelated } from '../../lib/broker/correlation.ts'
 import type { PacketProperties, PublishPacket } from '../../lib/broker/host.ts'
 import { headerOf, propertiesOf, publishingOf, publishingOfPacket, retainFlag } from '../../lib/broker/properties.ts'
 import { PublishRules } from '../../lib/broker/publish-rules.ts'
@@ -213,7 +213,7 @@ t.test('how headers say to publish', async (t) => {
 
 t.test('the answer to a request returns its correlation data', async (t) => {
   fc.assert(fc.property(fc.uint8Array({ minLength: 1, maxLength: 1024 }), fc.constantFrom('', block('A: 1'), 'NATS/1.0 200 OK\r\nA: 1\r\n\r\n'), (bytes, header) => {
-    const subject = correlated('devices.1.answer', bytes)
+    const subject = replySubject('devices.1.answer', bytes)
     assert.ok(isCorrelated(subject))
     assert.match(subject, /^_MQTT_REPLY\.[\w-]+\.devices\.1\.answer$/)
     const answer = uncorrelated(messageWith(subject, 'r', header, 'payload'))
@@ -221,8 +221,8 @@ t.test('the answer to a request returns its correlation data', async (t) => {
     assert.deepEqual(propertiesOf(answer.header, null), { ...propertiesOf(header, null), correlationData: Buffer.from(bytes) })
     assert.ok(answer.header.startsWith(header.slice(0, header.indexOf('\r\n'))))
   }), { numRuns: 300 })
-  t.equal(correlated('a', Buffer.alloc(0)), 'a')
-  t.equal(correlated('a', Buffer.alloc(1025)), 'a', 'its reply would not fit into a line')
+  t.equal(replySubject('a', Buffer.alloc(0)), 'a')
+  t.equal(replySubject('a', Buffer.alloc(1025)), 'a', 'its reply would not fit into a line')
   for (const subject of ['_MQTT_REPLY.', '_MQTT_REPLY.x', '_MQTT_REPLY..a', '_MQTT_REPLY.*.a']) {
     const message = messageWith(subject, '', '', '')
     t.equal(uncorrelated(message), message, subject)

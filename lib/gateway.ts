@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Authenticator } from './auth/authenticator.ts'
 import { HostHookPolicy } from './auth/hooks.ts'
+import { Seats } from './auth/seats.ts'
 import { asHost, type Broker } from './broker/host.ts'
 import { Inlet } from './broker/inlet.ts'
 import { HostLink } from './broker/link.ts'
@@ -9,13 +9,15 @@ import { type StoreConnection, storeConnection } from './broker/store-connection
 import { type Arrival, type ClientStream, tcpRules } from './client/arrival.ts'
 import { Client } from './client/client.ts'
 import { Flusher } from './client/flusher.ts'
+import { awaitLogIn } from './client/login.ts'
 import { addTraffic, Counters, type Services, type Traffic } from './client/services.ts'
 import { createDurables } from './durable/create.ts'
 import type { DurableGroups } from './durable/durables.ts'
 import { NatsError } from './errors.ts'
 import { LameDuck } from './gateway/lame-duck.ts'
 import { listenAll } from './gateway/listeners.ts'
-import { type GatewayOptions, optionTable, type OptionRow, parseAddress, type ResolvedOptions, resolveOptions } from './options.ts'
+import { createAuthenticator, reload } from './gateway/reload.ts'
+import { type GatewayOptions, parseAddress, type ResolvedOptions, resolveOptions } from './options.ts'
 import { checkNames, type Space, Spaces } from './routing/spaces.ts'
 import type { Listener } from './transport/tcp.ts'
 import type { Info } from './wire/info.ts'
@@ -28,8 +30,6 @@ import { messageOf } from './wire/message.ts'
 //   socket -> wire/parser -> client/dispatch -> routing/router -> broker/bridge -> Aedes.publish -> MQTT clients, other nodes
 //   socket <- client/outbox <- client/subscription <- routing/router <- routing/spaces <- broker/inlet <- Aedes mq (mqemitter)
 
-// How long a client may take to say who it is, in milliseconds (server/const.go AUTH_TIMEOUT).
-const authTimeout = 2000
 // How long close() waits for Redis to answer, in milliseconds.
 const settleTime = 1000
 
@@ -68,8 +68,7 @@ export class Gateway {
   constructor (broker: Broker, options: GatewayOptions = {}) {
     const resolved = resolveOptions(options)
     checkNames(resolved)
-    const authenticator = new Authenticator(resolved.authorization, [tcpRules])
-    for (const warning of authenticator.warnings) resolved.logger.warn({}, warning)
+    const authenticator = createAuthenticator(resolved)
     const host = asHost(broker)
     this.redis = resolved.redis === null ? null : storeConnection(resolved.redis)
     const link = new HostLink(host, { confirm: resolved.confirm, redis: this.redis })
@@ -81,6 +80,7 @@ export class Gateway {
       spaces: new Spaces(link, this.inlet, resolved),
       policy: new HostHookPolicy(link),
       authenticator,
+      seats: new Seats(),
       durables: createDurables(link, resolved, (space, subject) => { this.answer(space, subject) }),
       flusher: new Flusher(),
       counters: this.counters,
@@ -158,13 +158,13 @@ export class Gateway {
       stream.destroy()
       return
     }
-    const { options: { maxConnections }, services: { authenticator, policy } } = this
+    const { maxConnections } = this.options
     const full = maxConnections > 0 && this.clients.size >= maxConnections
     const client = new Client(++this.lastCid, stream, { request, mountpoint, rules }, this.services)
     this.counters.totalConnections++
     this.clients.set(client.cid, client)
     client.start(this.info(client))
-    if (authenticator.isRequired(rules) || policy.authenticates) client.clock.awaitConnect(authenticator.timeout ?? authTimeout)
+    awaitLogIn(client)
     if (full) client.fail(new NatsError('NATS_ERR_MAX_CONNECTIONS', String(maxConnections)))
   }
 
@@ -206,21 +206,13 @@ export class Gateway {
   }
 
   /**
-   * Changes options while connections go on. Only those that `optionTable` calls `live` can change.
+   * Changes options while connections go on. Only those that `optionTable` calls `live` can change; what is undefined
+   * stays as it is. With `authorization` every connection is looked at again: whoever is not let in any more is closed.
    *
    * @throws {NatsError} NATS_ERR_OPTION, NATS_ERR_OPTION_UNKNOWN; nothing has changed then
    */
   update (changes: GatewayOptions): void {
-    const table: Record<string, OptionRow> = optionTable
-    for (const [name, value] of Object.entries(changes)) {
-      if (Object.hasOwn(table, name) && table[name]?.live === undefined && value !== this.options[name as keyof ResolvedOptions]) {
-        throw new NatsError('NATS_ERR_OPTION', name, 'fixed while the gateway runs', Object.keys(table).filter((key) => table[key]?.live).join(', '))
-      }
-    }
-    this.services.options = resolveOptions({ ...this.options, ...changes })
-    const { replies } = this.services.spaces
-    if (replies !== null) replies.timeout = this.options.replyTimeout
-    for (const client of this.clients.values()) client.reconfigure()
+    reload(this.services, this.clients, changes)
   }
 
   /** Takes no more connections; those that are there go on. */

@@ -23,6 +23,13 @@ export function isCorrelated (subject: string): boolean {
   return subject.startsWith(prefix)
 }
 
+/** The subject that an answer to a reply subject is published to. */
+export function answerSubject (reply: string): string {
+  if (!isCorrelated(reply)) return reply
+  const end = reply.indexOf('.', prefix.length)
+  return end === -1 ? reply : reply.slice(end + 1)
+}
+
 /** The answer to such a reply subject as what it is: a message to the response topic, with the correlation data. */
 export function uncorrelated (message: Message): Message {
   const { subject, header } = message

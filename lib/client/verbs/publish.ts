@@ -22,8 +22,9 @@ export function publish (client: Client, message: Message): void {
     deny(client, message)
   } else if (first === 0x5f /* _ */ && isCorrelated(subject)) {
     const answer = uncorrelated(message)
+    if (isReservedSubject(answer.subject)) deny(client, message)
     // Who got the request may answer it; anybody else is somebody who publishes to the response topic.
-    if (client.permissions?.takeReply(subject) === true || mayPublish(client, answer.subject)) check(client, answer)
+    else if (client.permissions?.takeReply(subject) === true || mayPublish(client, answer.subject)) check(client, answer)
     else deny(client, message)
   } else if (mayPublish(client, subject)) {
     check(client, message)

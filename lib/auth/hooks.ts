@@ -1,8 +1,8 @@
+import type { Bridge, Destination } from '../broker/bridge.ts'
 import type { Facade } from '../broker/facade.ts'
 import type { ConnectPacket, HostSubscription, PublishPacket } from '../broker/host.ts'
 import type { HostLink } from '../broker/link.ts'
 import { NatsError } from '../errors.ts'
-import type { Names } from '../subject/names.ts'
 
 // The policies of the host: its Aedes hooks, asked for NATS clients with the arguments they get for MQTT clients.
 
@@ -76,8 +76,10 @@ export class HostHookPolicy {
 
   // hot: once per message
   /** Aedes' own rule for publishes (lib defaultAuthorizePublish): nothing below `$SYS/`. */
-  isReserved (subject: string, names: Names): boolean {
-    return names.isPlain ? subject.startsWith('$SYS.') : names.topicOf(subject)?.startsWith('$SYS/') === true
+  isReserved (bridge: Bridge, destination: Destination): boolean {
+    if (bridge.isPlain) return destination.subject.startsWith('$SYS.')
+    const topic = bridge.destinationTopic(destination)
+    return topic !== null && topic.startsWith('$SYS/')
   }
 
   /** `authorizeSubscribe`; `done` gets null for a refusal, else the subscription, which may be another one. */

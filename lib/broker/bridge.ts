@@ -2,7 +2,7 @@ import type { Names } from '../subject/names.ts'
 import { topicToSubject } from '../subject/mapping.ts'
 import { isReservedReply } from '../wire/limits.ts'
 import { type Message, messageWith, rewritten } from '../wire/message.ts'
-import { correlated } from './correlation.ts'
+import { replySubject } from './correlation.ts'
 import type { Done, PublishPacket } from './host.ts'
 import { isNatsBorn } from './identity.ts'
 import type { HostLink } from './link.ts'
@@ -27,7 +27,7 @@ export class Bridge {
   private readonly link: HostLink
   private readonly rules: PublishRules
   /** Whether every subject is that of its topic, which the link knows listeners by. */
-  private readonly isPlain: boolean
+  readonly isPlain: boolean
 
   constructor (link: HostLink, names: Names, rules: PublishRules) {
     this.link = link
@@ -105,12 +105,14 @@ export class Bridge {
     return packet
   }
 
-  /** The message as a hook left its packet. */
-  changed (message: Message, packet: PublishPacket): Message {
+  /** The subject of a message as a hook left its packet; null when the hook chose a topic that has none here. */
+  changedSubject (message: Message, packet: PublishPacket): string | null {
+    return packet.topic === this.names.hookTopic(message.subject) ? message.subject : this.names.subjectOf(packet.topic)
+  }
+
+  /** The message under a subject, as a hook left its packet. */
+  changed (message: Message, packet: PublishPacket, subject: string): Message {
     const payload = textOf(packet.payload)
-    const subject = packet.topic === this.names.hookTopic(message.subject)
-      ? message.subject
-      : this.names.subjectOf(packet.topic) ?? message.subject
     return payload === message.body && subject === message.subject ? message : rewritten(message, { subject, payload })
   }
 
@@ -150,7 +152,7 @@ export class Bridge {
   private replyOf (responseTopic: string, correlationData: Buffer | undefined): string {
     const reply = this.names.subjectOf(responseTopic)
     if (reply === null || isReservedReply(reply)) return ''
-    return correlationData === undefined ? reply : correlated(reply, correlationData)
+    return replySubject(reply, correlationData)
   }
 }
 

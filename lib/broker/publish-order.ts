@@ -71,6 +71,9 @@ export class PublishOrder {
   publish (run: Publish, packet: Partial<PublishPacket>, client: object | null, done: Done | undefined): void {
     const stored = packet === this.expected ? this.expectedStored : null
     if (this.expected !== null) this.expected = this.expectedStored = null
+    // Aedes publishes the wills of a broker that is gone under the id of that one, in the count of this one (aedes.js
+    // _clearWills). Counts begin with the time, so whoever saw a packet of a younger broker would drop them.
+    if (packet.brokerId && packet.brokerId !== this.broker.id && !packet.brokerCounter) packet = { ...packet, brokerId: this.broker.id }
     const ordered = (packet.qos as number) > 0 && !packet.brokerCounter && (!packet.brokerId || packet.brokerId === this.broker.id)
     if (!ordered) {
       if (stored === null) run.call(this.broker, packet, client, done as Done)

@@ -43,6 +43,7 @@ export class HostSide implements FacadeTarget {
   forward (message: Message, producer: Producer | null): Message | null {
     const { space: { bridge }, services: { policy } } = this.client
     const packet = policy.forward(this.client.facade, bridge.forwardPacket(message, producer?.clientId))
-    return packet === null ? null : bridge.changed(message, packet)
+    // Where the host took off what the mountpoint stands for, the subject is what it is.
+    return packet === null ? null : bridge.changed(message, packet, bridge.changedSubject(message, packet) ?? message.subject)
   }
 }

@@ -1,4 +1,5 @@
 import type { Logger } from '../options.ts'
+import { encodeText } from '../wire/text.ts'
 import type { Group } from './group.ts'
 import type { Held } from './held.ts'
 
@@ -14,8 +15,11 @@ export async function bury (group: Group, held: Held, root: string, log: Logger)
     log.warn(details, `durable ${group.name} could not handle a message of ${root}: it is dropped`)
     return
   }
-  const topic = names.topicOf(`${root}.${group.name}.${subject}`) ?? names.topicOf(root)
-  if (topic === null) return
+  const topic = names.topicOf(`${root}.${encodeText(group.name)}.${subject}`) ?? names.topicOf(root)
+  if (topic === null) {
+    log.warn(details, `durable ${group.name} could not handle a message: it is dropped, since ${root} has no topic`)
+    return
+  }
   log.warn(details, `durable ${group.name} could not handle a message: it goes to ${topic}`)
   await new Promise<void>((resolve, reject) => {
     const packet = { ...bridge.packetOf(held.message, topic, 1), topic }

@@ -140,11 +140,14 @@ export class Durables implements DurableGroups {
   }
 
   // hot: once per acknowledgement
-  /** Takes a message that acknowledges another one; false when it does not. */
+  /**
+   * Takes a message that acknowledges another one; false when it does not. Whoever has had a message of one mountpoint
+   * could guess the reply subjects of the others.
+   */
   acknowledge (message: Message, space: Space): boolean {
     if (!message.subject.startsWith(this.ackPrefix)) return false
     const answered = this.services.answers.get(message.subject)
-    if (answered === undefined) return true
+    if (answered === undefined || answered.group.space.mountpoint !== space.mountpoint) return true
     const verdict = verdictOf(message.body)
     if (verdict === null) return true
     const { reply } = message

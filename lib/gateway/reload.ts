@@ -1,15 +1,15 @@
 import { Authenticator } from '../auth/authenticator.ts'
-import { tcpRules } from '../client/arrival.ts'
 import type { Client } from '../client/client.ts'
 import { awaitLogIn } from '../client/login.ts'
 import type { Services } from '../client/services.ts'
 import { recheck } from '../client/standing.ts'
-import { type GatewayOptions, optionTable, type OptionRow, type ResolvedOptions, resolveOptions } from '../options.ts'
 import { NatsError } from '../errors.ts'
+import { type GatewayOptions, optionTable, type OptionRow, type ResolvedOptions, resolveOptions } from '../options.ts'
+import { checkListeners, type Listeners, type ListenerSettings } from './listeners.ts'
 
 /** Whoever tells who clients are, by the options. @throws {NatsError} NATS_ERR_OPTION */
-export function createAuthenticator ({ authorization, logger }: ResolvedOptions): Authenticator {
-  const authenticator = new Authenticator(authorization, [tcpRules])
+export function createAuthenticator ({ authorization, logger }: ResolvedOptions, { tcpRules, websocketRules }: ListenerSettings): Authenticator {
+  const authenticator = new Authenticator(authorization, [tcpRules, websocketRules])
   for (const warning of authenticator.warnings) logger.warn({}, warning)
   return authenticator
 }
@@ -27,14 +27,17 @@ function changed (before: ResolvedOptions, changes: GatewayOptions): ResolvedOpt
 }
 
 /**
- * Puts changed options into effect for all connections. With `authorization` among them, who is not let in any more is
- * closed, and subscriptions that are not allowed any more end.
+ * Puts changed options into effect for all connections. Where they change who may connect, whoever is not let in any
+ * more is closed, and subscriptions that are not allowed any more end.
  *
  * @throws {NatsError} NATS_ERR_OPTION, NATS_ERR_OPTION_UNKNOWN; nothing has changed then
  */
-export function reload (services: Services, clients: ReadonlyMap<number, Client>, changes: GatewayOptions): void {
+export function reload (services: Services, listeners: Listeners, clients: ReadonlyMap<number, Client>, changes: GatewayOptions): void {
   const options = changed(services.options, changes)
-  const authenticator = changes.authorization === undefined ? null : createAuthenticator(options)
+  const settings = checkListeners(options)
+  const isAnother = changes.authorization !== undefined || listeners.changesRules(settings)
+  const authenticator = isAnother ? createAuthenticator(options, settings) : null
+  listeners.reconfigure(options, settings)
   services.options = options
   const { replies } = services.spaces
   if (replies !== null) replies.timeout = options.replyTimeout

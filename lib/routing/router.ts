@@ -184,7 +184,11 @@ export class Router {
   private find (subject: string): Route {
     const kept = detach(subject)
     const route = new Route(kept, undefined, this.match(kept), this.generation)
-    if (this.routes.size >= maxRoutes) this.routes.clear()
+    if (this.routes.size >= maxRoutes) {
+      this.routes.clear()
+      // Those that are only here would not be told when they are stale.
+      this.topicRoutes.clear()
+    }
     this.routes.set(kept, route)
     return route
   }

@@ -30,10 +30,18 @@ export class Space {
 }
 
 type NamesOptions = Pick<ResolvedOptions, 'listeners' | 'mountpoint' | 'mapping' | 'mappingOnly' | 'publish' | 'replies' | 'replyTimeout'>
+type CheckedOptions = NamesOptions & Pick<ResolvedOptions, 'durable' | 'maxDeliver' | 'deadLetter'>
 
 /** Those of all listeners, with placeholders. */
 function mountpointsOf ({ mountpoint, listeners }: NamesOptions): string[] {
   return [...new Set([mountpoint, ...listeners.map((listener) => listener.mountpoint ?? mountpoint)])]
+}
+
+function checkMountpointIn (option: string, mountpoint: string): void {
+  const wrong = checkMountpoint(mountpoint)
+  if (wrong === null) return
+  throw new NatsError('NATS_ERR_OPTION', option, `${JSON.stringify(mountpoint)}, with ${wrong}`,
+    "'' or a topic prefix that ends with /, with ${username}, ${clientid}, ${name} or ${host} in it, apart from each other") // eslint-disable-line no-template-curly-in-string -- that is how they are written
 }
 
 /**
@@ -41,18 +49,17 @@ function mountpointsOf ({ mountpoint, listeners }: NamesOptions): string[] {
  *
  * @throws {NatsError} NATS_ERR_OPTION
  */
-export function checkNames (options: NamesOptions): void {
-  for (const mountpoint of mountpointsOf(options)) {
-    const wrong = checkMountpoint(mountpoint)
-    if (wrong !== null) {
-      throw new NatsError('NATS_ERR_OPTION', 'mountpoint', `${JSON.stringify(mountpoint)}, with ${wrong}`,
-        "'' or a topic prefix that ends with /, with ${username}, ${clientid}, ${name} or ${host} in it") // eslint-disable-line no-template-curly-in-string -- that is how they are written
-    }
-  }
-  const { mapping } = options
+export function checkNames (options: CheckedOptions): void {
+  checkMountpointIn('mountpoint', options.mountpoint)
+  for (const { mountpoint } of options.listeners) checkMountpointIn('listeners', mountpoint ?? '')
+  const { mapping, durable, maxDeliver, deadLetter } = options
   const wrongMapping = checkMapping(mapping)
   if (wrongMapping !== null) {
     throw new NatsError('NATS_ERR_OPTION', 'mapping', `wrong, ${wrongMapping}`, 'pairs of a subject prefix that ends with . and a topic prefix that ends with /, either may be empty, which lead no two subjects to one topic')
+  }
+  if (durable === false || maxDeliver === 0) return
+  if (new PrefixMapping(mapping, options.mappingOnly).topicOf(`${deadLetter}.group.subject`, Infinity) === null) {
+    throw new NatsError('NATS_ERR_OPTION', 'deadLetter', `${JSON.stringify(deadLetter)}, below which the option mapping has no topics`, 'a subject with topics below it, so that dead letters are stored')
   }
 }
 
@@ -81,7 +88,7 @@ export class Spaces {
     this.rules = new PublishRules(options.publish)
     this.main = this.create('')
     const { replies, replyTimeout } = options
-    this.replies = Object.keys(replies).length === 0 ? null : new Replies(replies, replyTimeout, mountpointsOf(options), interest)
+    this.replies = Object.keys(replies).length === 0 ? null : new Replies(replies, replyTimeout, mountpointsOf(options), interest, link.shared)
   }
 
   private create (mountpoint: string): Space {
@@ -120,7 +127,7 @@ export class Spaces {
       }
     }
     if (!named) this.dropped++
-    if (this.replies !== null && !natsBorn) this.replies.answer(packet)
+    this.replies?.receive(packet, natsBorn)
   }
 
   /** Whether a message of one space may be one of another, too. */

@@ -18,8 +18,8 @@ export function checkMountpoint (template: string): string | null {
   if (wrong !== null) return wrong
   const fixed = withoutPlaceholders(template)
   if (!fixed.endsWith('/')) return 'no / at its end'
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
-  return /[+#\x00-\x1f\x7f]/.test(fixed) ? 'a wildcard or a control character' : null
+  if (/[+#\p{Cc}\p{Cs}]/u.test(fixed)) return 'a wildcard or a control character'
+  return /^\$[^/]*\$\{/.test(template) ? 'a $ before a placeholder, which could become $SYS' : null
 }
 
 /** The topic prefix of a client; null when it lacks a value. */

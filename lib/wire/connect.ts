@@ -46,6 +46,11 @@ function isKey (name: string): name is keyof ConnectOptions {
   return Object.hasOwn(defaultConnectOptions, name)
 }
 
+/** With U+FFFD for half surrogates, as encoding/json has it: two names that differ in them alone are one in UTF-8. */
+function wellFormed (text: string): string {
+  return Buffer.from(text, 'utf8').toString('utf8')
+}
+
 /**
  * Reads the JSON of a CONNECT over what held before, as Go's encoding/json does: names in any case, null for
  * "unchanged", unknown names ignored.
@@ -68,7 +73,16 @@ export function parseConnect (json: string, before: Readonly<ConnectOptions>): C
     if (!isKey(key) || value === null) continue
     if (typeof value !== typeof defaultConnectOptions[key]) return null
     if (typeof value === 'number' && !Number.isSafeInteger(value)) return null
-    Object.assign(options, { [key]: value })
+    Object.assign(options, { [key]: typeof value === 'string' ? wellFormed(value) : value })
   }
   return options
+}
+
+/** The options with other values for fields that are empty. */
+export function withFields (options: ConnectOptions, fields: Readonly<Partial<Record<'jwt' | 'user' | 'pass' | 'auth_token', string>>>): ConnectOptions {
+  const all = { ...options }
+  for (const [name, value] of Object.entries(fields) as [keyof typeof fields, string][]) {
+    if (all[name] === '') all[name] = value
+  }
+  return all
 }

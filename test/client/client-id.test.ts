@@ -25,6 +25,9 @@ for (const { name, create } of versions) {
     t.strictSame(ids(broker), ['nats:%2Fa%2B%23%25-__proto__', 'nats:ann-billing'])
     await connect(t, natsPort, { name: 'no user' })
     t.equal(ids(broker).filter((id) => /^nats:[0-9a-f]{24}$/.test(id)).length, 1)
+    await connect(t, natsPort, { user: 'ann-b', name: 'c' })
+    await connect(t, natsPort, { user: 'ann', name: 'b-c' })
+    t.strictSame(ids(broker).filter((id) => id.endsWith('c') && id.includes('ann')), ['nats:ann%2Db-c', 'nats:ann-b-c'], 'no id of one user is an id of another')
   })
 
   t.test(`${name}: a second connection with an id takes over from the first, which is told`, async (t) => {
@@ -58,7 +61,7 @@ for (const { name, create } of versions) {
 
 t.test('a wrong template is refused', async (t) => {
   const { broker } = await startBroker(t)
-  for (const clientId of ['${password}', 'a/b', '${name', '+']) {
+  for (const clientId of ['${password}', 'a/b', '${name', '+', '${username}${name}', '${username}%${name}']) {
     await t.rejects(createGateway(broker as never, { clientId }), { code: 'NATS_ERR_OPTION', message: /clientId/ })
   }
 })

@@ -55,8 +55,12 @@ export class RawClient {
   /** All that comes up to the answer to a PING: a fence behind everything sent before. */
   async fence (): Promise<string> {
     this.send('PING\r\n')
-    const text = await this.expect(/[^]*?PONG\r\n/)
-    return text.slice(0, -'PONG\r\n'.length)
+    const text = (await this.expect(/[^]*?PONG\r\n/)).slice(0, -'PONG\r\n'.length)
+    if (!this.answersPings) return text
+    return text.replaceAll(/(?<=^|\n)PING\r\n/g, () => {
+      this.send('PONG\r\n')
+      return ''
+    })
   }
 
   /** All that comes until the server ends the connection. */

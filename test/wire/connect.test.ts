@@ -16,6 +16,8 @@ t.test('names are known in any case, unknown ones ignored', async (t) => {
 
 t.test('text is UTF-8', async (t) => {
   t.equal(parseConnect(encodeText('{"name":"é€"}'), defaults)?.name, 'é€')
+  t.equal(parseConnect('{"user":"a\\ud800","name":"\\ud83d\\ude00\xff"}', defaults)?.user, 'a\ufffd')
+  t.equal(parseConnect('{"name":"\\ud83d\\ude00\xff"}', defaults)?.name, '\u{1f600}\ufffd')
 })
 
 t.test('what Go cannot read ends the connection', async (t) => {

@@ -217,7 +217,7 @@ export const optionTable = {
   port: { default: 4222, check: integer(0, 65535), key: 'port', doc: 'Port to listen on; 0 takes any free one.' },
   serverName: { default: 'aedes-nats', check: name, key: 'server_name', doc: '`server_name` of INFO.' },
   clientAdvertise: { default: '', check: address, key: 'client_advertise', doc: 'Address that INFO tells to clients, where it is not the one listened on.' },
-  authorization: { default: null, check: authorization, doc: 'Users, passwords, tokens, nkeys, operators and permissions, as in a nats-server configuration; see [below](#authentication). `null` leaves it to the hooks of the host.' },
+  authorization: { default: null, check: authorization, live: true, doc: 'Users, passwords, tokens, nkeys, operators and permissions, as in a nats-server configuration; see [below](#authentication). `null` leaves it to the hooks of the host.' },
   tls: { default: null, check: objectOrNull, live: true, doc: 'TLS for clients, on the same port; see [below](#tls).' },
   websocket: { default: null, check: objectOrNull, live: true, doc: 'WebSocket, on a port of its own or on a path of the HTTP server of the host; see [below](#websocket).' },
   clientId: { default: '', check: clientId, key: 'client_id', doc: 'Client id of a NATS connection behind `nats:`, made of `${name}` and `${username}`; random where it is empty or the client does not say so much. A second connection with the same id takes over from the first: replicas of a service that share a name then end each other.' }, // eslint-disable-line no-template-curly-in-string -- that is how they are written

@@ -1,7 +1,8 @@
 import { NatsError } from '../errors.ts'
-import { isBlank, parsePublish, parseSize, splitArguments, tokenEnd } from './arguments.ts'
+import { isBlank, parsePublish, parseSize, splitArguments } from './arguments.ts'
 import { Incoming, lineRemainder, remainder } from './incoming.ts'
 import { Message } from './message.ts'
+import { PublishLine } from './publish-line.ts'
 import { detach } from './text.ts'
 
 /**
@@ -29,7 +30,6 @@ const failed = -2
 
 const LF = 0x0a
 const CR = 0x0d
-const SPACE = 0x20
 const lowerCase = 0x20
 
 // Verbs whose line holds nothing more of interest: all up to LF is thrown away unread, however long it is.
@@ -47,6 +47,7 @@ export class Parser {
   headers: boolean
   pedantic: boolean
   private readonly sink: FrameSink
+  private readonly published = new PublishLine()
   private rest: string
   private argument: string
   private pending: Incoming | null
@@ -165,33 +166,19 @@ export class Parser {
   // hot: once per message
   private publish (text: string, at: number, headers: boolean): number {
     if (at < 0) return at
-    // The line that every client library writes has single spaces and CRLF; any other goes the long way.
-    const subjectAt = at + 1
-    const subjectEnd = tokenEnd(text, subjectAt)
-    if (headers || this.pedantic || subjectEnd === subjectAt || text.charCodeAt(subjectEnd) !== SPACE) {
+    const line = this.published
+    const start = at + 1
+    if (this.pedantic || (headers && !this.headers) || !line.read(text, start, headers) ||
+      line.size > this.maxPayload || line.body - 2 - start > this.maxControlLine) {
       return this.publishLine(text, at, headers)
     }
-    const head = subjectEnd + 1
-    let sizeAt = head
-    let end = tokenEnd(text, sizeAt)
-    let reply = ''
-    if (text.charCodeAt(end) === SPACE && end > sizeAt) {
-      reply = text.slice(sizeAt, end)
-      sizeAt = end + 1
-      end = tokenEnd(text, sizeAt)
-    }
-    const size = text.charCodeAt(end) === CR && text.charCodeAt(end + 1) === LF ? parseSize(text, sizeAt, end) : -1
-    if (size < 0 || size > this.maxPayload || end - subjectAt > this.maxControlLine) {
-      return this.publishLine(text, at, headers)
-    }
-    const subject = text.slice(subjectAt, subjectEnd)
-    const body = end + 2
+    const { subject, reply, headerSize, size, head, body } = line
     const after = body + size + 2
     if (after > text.length) {
-      return this.awaitPayload(text, body, new Incoming({ subject, reply, headerSize: 0, size, head: text.slice(head, body) }))
+      return this.awaitPayload(text, body, new Incoming({ subject, reply, headerSize, size, head: text.slice(head, body) }))
     }
     if (text.charCodeAt(after - 2) !== CR || text.charCodeAt(after - 1) !== LF) return this.unknown()
-    this.sink.publish(new Message(subject, reply, 0, size, text.slice(head, after)))
+    this.sink.publish(new Message(subject, reply, headerSize, size, text.slice(head, after)))
     return after
   }
 

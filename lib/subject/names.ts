@@ -55,6 +55,20 @@ export class Names {
     return topicFilter === null ? [] : [this.mount + topicFilter]
   }
 
+  /**
+   * Such topic filters for who has to tell later which subscriptions a topic is for, by `prefixLevels`: each begins with
+   * the topic prefix that it is for. Some may contain others.
+   */
+  prefixFiltersOf (filter: string): string[] {
+    return this.mapping.isPlain ? this.topicFiltersOf(filter) : [...new Set(this.mapping.prefixFiltersOf(filter, this.mount, this.maxLevels))]
+  }
+
+  /** How many levels of a topic, the first ones, are those of the mountpoint and of a prefix; null when it has no subject. */
+  prefixLevels (topic: string): number | null {
+    const subject = this.subjectOf(topic)
+    return subject === null ? null : levelCount(this.mount) + this.mapping.prefixLevels(subject)
+  }
+
   /** What hooks see as the topic filters of a subscription; never empty. */
   hookFilters (filter: string): string[] {
     const topicFilters = this.topicFiltersOf(filter)

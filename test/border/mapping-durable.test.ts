@@ -27,7 +27,7 @@ function suite (t: Test, setting: Setting): void {
       await before.end()
       const topics = ['plant/7/sensor', 'plant/8/sensor', 'hall/sensor', 'plant/7/x', 'plant/8/x', 'plant/9/sensor', 'factory/sensor', 'sensor'].map((topic) => mountpoint + topic)
       for (const topic of topics) await device.publish(topic, topic, { qos: 1 })
-      t.strictSame((await host.gateway.durables.inspect(queue, mountpoint))?.filters.toSorted(), ['+/sensor', 'plant/7/#', 'plant/7/sensor', 'plant/8/sensor'].map((topic) => mountpoint + topic))
+      t.strictSame((await host.gateway.durables.inspect(queue, mountpoint))?.filters.toSorted(), ['+/sensor', '_INBOX/sensor', 'plant/7/#', 'plant/7/sensor', 'plant/8/sensor'].map((topic) => mountpoint + topic))
       const service = await join()
       const seen: string[] = []
       while (seen.length < 4) {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { Server } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Authenticator } from './auth/authenticator.ts'
 import { HostHookPolicy } from './auth/hooks.ts'
@@ -13,13 +14,14 @@ import { addTraffic, Counters, type Services, type Traffic } from './client/serv
 import { createDurables } from './durable/create.ts'
 import type { DurableGroups } from './durable/durables.ts'
 import { NatsError } from './errors.ts'
+import { Admission } from './gateway/admission.ts'
 import { LameDuck } from './gateway/lame-duck.ts'
-import { listenAll } from './gateway/listeners.ts'
-import { type GatewayOptions, optionTable, type OptionRow, parseAddress, type ResolvedOptions, resolveOptions } from './options.ts'
+import { infoFor } from './gateway/info.ts'
+import { checkListeners, Listeners } from './gateway/listeners.ts'
+import { type GatewayOptions, optionTable, type OptionRow, type ResolvedOptions, resolveOptions } from './options.ts'
 import { checkNames, type Space, Spaces } from './routing/spaces.ts'
-import type { Listener } from './transport/tcp.ts'
-import type { Info } from './wire/info.ts'
-import { serverVersion } from './wire/limits.ts'
+import { serverShutdown } from './wire/close-status.ts'
+import { type Info, infoLine } from './wire/info.ts'
 import { messageOf } from './wire/message.ts'
 
 // The way of a message, one direction in, one direction out:
@@ -51,9 +53,8 @@ export class Gateway {
   private readonly services: Services
   private readonly redis: StoreConnection | null
   private readonly inlet: Inlet
-  /** Where it listens: its own address, then those of the option `listeners`. */
-  listeners: readonly Listener[] = []
-  private lastCid = 0
+  readonly listeners: Listeners
+  private readonly admission = new Admission()
   private readonly past: Traffic = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 }
   private isLameDuck = false
   private isClosed = false
@@ -68,9 +69,15 @@ export class Gateway {
   constructor (broker: Broker, options: GatewayOptions = {}) {
     const resolved = resolveOptions(options)
     checkNames(resolved)
-    const authenticator = new Authenticator(resolved.authorization, [tcpRules])
+    const settings = checkListeners(resolved)
+    const authenticator = new Authenticator(resolved.authorization, [settings.tcpRules, settings.websocketRules])
     for (const warning of authenticator.warnings) resolved.logger.warn({}, warning)
     const host = asHost(broker)
+    this.listeners = new Listeners(settings, {
+      greet: (arrival, address) => infoLine(this.info(arrival, address)),
+      accept: (stream, arrival) => { this.accept(stream, arrival) },
+      failed: (address, reason) => { resolved.logger.debug({ address }, `TLS handshake error: ${reason}`) }
+    })
     this.redis = resolved.redis === null ? null : storeConnection(resolved.redis)
     const link = new HostLink(host, { confirm: resolved.confirm, redis: this.redis })
     this.inlet = new Inlet(link, (packet, natsBorn) => { this.services.spaces.receive(packet, natsBorn) })
@@ -95,12 +102,12 @@ export class Gateway {
 
   /** The port listened on; 0 before `listen`. */
   get port (): number {
-    return this.listeners[0]?.port ?? 0
+    return this.listeners.tcp[0]?.port ?? 0
   }
 
   /** The address listened on; empty before `listen`. */
   get host (): string {
-    return this.listeners[0]?.host ?? ''
+    return this.listeners.tcp[0]?.host ?? ''
   }
 
   /** The number of subscriptions of all connections. */
@@ -116,12 +123,23 @@ export class Gateway {
   async listen (): Promise<void> {
     if (this.isClosed) throw new NatsError('NATS_ERR_CLOSED')
     await this.services.durables?.open()
-    this.listeners = await listenAll(this.options, (socket, mountpoint) => { this.accept(socket, { mountpoint }) })
+    await this.listeners.listen(this.options)
     if (this.isClosed) {
       this.stopListening()
       throw new NatsError('NATS_ERR_CLOSED')
     }
-    for (const { host, port } of this.listeners) this.services.log.info({}, `Listening for client connections on ${host}:${port}`)
+    const { listeners: { tcp, websocket }, services: { log } } = this
+    for (const { host, port } of tcp) log.info({}, `Listening for client connections on ${host}:${port}`)
+    if (websocket !== null) log.info({}, `Listening for websocket clients on ${websocket.host}:${websocket.port}`)
+  }
+
+  /**
+   * Takes WebSocket connections on the path of the option `websocket` of an HTTP server that the host runs.
+   *
+   * @throws {NatsError} NATS_ERR_LISTEN when the path is taken, NATS_ERR_OPTION when there is none
+   */
+  attach (server: Server): void {
+    this.listeners.attach(server, this.options)
   }
 
   /**
@@ -147,49 +165,34 @@ export class Gateway {
     this.services.flusher.flush()
   }
 
-  /**
-   * Serves a connection.
-   *
-   * @param request the HTTP request that it began with, if one did
-   * @param mountpoint its topic prefix, with placeholders; the option of the gateway unless told
-   */
-  accept (stream: ClientStream, { request, mountpoint = this.options.mountpoint, rules = tcpRules }: Partial<Arrival> = {}): void {
+  /** Serves a connection, by default as one that came to the gateway's own port; `request` is the HTTP request that it began with. */
+  accept (stream: ClientStream, { greeting = this.listeners.greeting(), request, mountpoint = this.options.mountpoint, rules = tcpRules, info = {}, fields = {} }: Partial<Arrival> = {}): void {
     if (this.isClosed) {
       stream.destroy()
       return
     }
-    const { options: { maxConnections }, services: { authenticator, policy } } = this
-    const full = maxConnections > 0 && this.clients.size >= maxConnections
-    const client = new Client(++this.lastCid, stream, { request, mountpoint, rules }, this.services)
+    const { authenticator, policy } = this.services
+    const arrival = { greeting, request, mountpoint, rules, info, fields }
+    const client = new Client(stream, arrival, this.services)
+    const refused = this.admission.enter(client.address, this.clients.size + this.listeners.pending, this.options)
     this.counters.totalConnections++
     this.clients.set(client.cid, client)
-    client.start(this.info(client))
+    client.start(this.info(arrival, client.address))
     if (authenticator.isRequired(rules) || policy.authenticates) client.clock.awaitConnect(authenticator.timeout ?? authTimeout)
-    if (full) client.fail(new NatsError('NATS_ERR_MAX_CONNECTIONS', String(maxConnections)))
+    if (refused !== null) client.fail(refused)
   }
 
-  /** What INFO tells this client. */
-  private info (client: Client): Info {
-    const { clientAdvertise, host, headers, maxPayload, serverName } = this.options
-    const address = parseAddress(clientAdvertise)
-    const info: Info = {
-      server_id: this.serverId,
-      server_name: serverName,
-      version: serverVersion,
-      proto: 1,
-      go: `node ${process.version}`,
-      host: address?.host ?? host,
-      port: address === null || address.port === 0 ? this.port : address.port,
-      headers,
-      max_payload: maxPayload,
-      client_id: client.cid,
-      client_ip: client.address
-    }
-    const { authenticator, policy } = this.services
-    if (authenticator.isAnnounced(client.arrival.rules) || policy.authenticates) info.auth_required = true
-    if (authenticator.needsNonce || policy.authenticates) info.nonce = client.nonce
-    if (this.isLameDuck) info.ldm = true
-    return info
+  /** What INFO tells a client. */
+  private info (arrival: Arrival, address: string): Info {
+    const { options, services: { authenticator, policy }, serverId, port, isLameDuck } = this
+    return infoFor({
+      options,
+      serverId,
+      port,
+      isLameDuck,
+      isAuthRequired: authenticator.isAnnounced(arrival.rules) || policy.authenticates,
+      needsNonce: authenticator.needsNonce || policy.authenticates
+    }, arrival, address)
   }
 
   /** The traffic of all connections, past and present. */
@@ -201,6 +204,7 @@ export class Gateway {
 
   private forget (client: Client): void {
     this.clients.delete(client.cid)
+    this.admission.leave(client.address)
     addTraffic(this.past, client)
     this.duck.left()
   }
@@ -217,15 +221,27 @@ export class Gateway {
         throw new NatsError('NATS_ERR_OPTION', name, 'fixed while the gateway runs', Object.keys(table).filter((key) => table[key]?.live).join(', '))
       }
     }
-    this.services.options = resolveOptions({ ...this.options, ...changes })
+    const options = resolveOptions({ ...this.options, ...changes })
+    this.listeners.reconfigure(options)
+    this.services.options = options
     const { replies } = this.services.spaces
     if (replies !== null) replies.timeout = this.options.replyTimeout
     for (const client of this.clients.values()) client.reconfigure()
   }
 
+  /** Whether WebSocket connections come in by a path of the host's HTTP server: `attach`. */
+  get isOnPath (): boolean {
+    return this.listeners.isOnPath
+  }
+
+  /** Ends the connections that came in by that path. */
+  closeWebsockets (): void {
+    for (const client of [...this.clients.values()]) if (client.arrival.request !== undefined) client.close('', serverShutdown)
+  }
+
   /** Takes no more connections; those that are there go on. */
   stopListening (): void {
-    for (const listener of this.listeners) listener.stop()
+    this.listeners.stop()
   }
 
   /**
@@ -238,7 +254,7 @@ export class Gateway {
     this.stopListening()
     this.services.log.info({}, 'Entering lame duck mode, stop accepting new clients')
     for (const client of this.clients.values()) {
-      if (client.options.protocol >= 1 && client.hadPong) client.sendInfo(this.info(client))
+      if (client.options.protocol >= 1 && client.hadPong) client.sendInfo(this.info(client.arrival, client.address))
     }
     await this.duck.run(this.options)
   }
@@ -247,8 +263,8 @@ export class Gateway {
   async close (): Promise<void> {
     if (this.isClosed) return
     this.isClosed = true
-    this.stopListening()
-    for (const client of [...this.clients.values()]) client.close()
+    this.listeners.close()
+    for (const client of [...this.clients.values()]) client.close('', serverShutdown)
     const { durables, link, spaces } = this.services
     await durables?.close()
     link.broker.removeListener('closed', this.brokerClosed)

@@ -50,11 +50,17 @@ export interface GatewayOptions {
   serverName?: string
   clientAdvertise?: string
   authorization?: AuthorizationOption | null
+  /** See {@link tlsTable} in transport/tls-options.ts. */
+  tls?: object | null
+  /** See {@link websocketTable} in transport/websocket-options.ts. */
+  websocket?: object | null
   clientId?: string
   headers?: boolean
   maxPayload?: number
   maxControlLine?: number
   maxConnections?: number
+  maxConnectionsPerAddress?: number
+  maxConnectionRate?: number
   maxSubscriptions?: number
   maxSubTokens?: number
   maxPending?: number
@@ -111,6 +117,7 @@ const durable: Check = {
   test: (value) => value === false || (isPlainObject(value) && Object.entries(value).every(([pattern, kind]) =>
     /^[^\s.>]+(?:\.[^\s.>]+)*(?:\.>)?$/.test(pattern) && (kind === 'reply' || kind === 'pong')))
 }
+const objectOrNull: Check = { allowed: 'null, or an object', test: (value) => value === null || isPlainObject(value) }
 const authorization: Check = {
   allowed: 'null, or an object as of the block authorization of nats-server',
   test: (value) => value === null || isPlainObject(value)
@@ -211,11 +218,15 @@ export const optionTable = {
   serverName: { default: 'aedes-nats', check: name, key: 'server_name', doc: '`server_name` of INFO.' },
   clientAdvertise: { default: '', check: address, key: 'client_advertise', doc: 'Address that INFO tells to clients, where it is not the one listened on.' },
   authorization: { default: null, check: authorization, doc: 'Users, passwords, tokens, nkeys, operators and permissions, as in a nats-server configuration; see [below](#authentication). `null` leaves it to the hooks of the host.' },
+  tls: { default: null, check: objectOrNull, live: true, doc: 'TLS for clients, on the same port; see [below](#tls).' },
+  websocket: { default: null, check: objectOrNull, live: true, doc: 'WebSocket, on a port of its own or on a path of the HTTP server of the host; see [below](#websocket).' },
   clientId: { default: '', check: clientId, key: 'client_id', doc: 'Client id of a NATS connection behind `nats:`, made of `${name}` and `${username}`; random where it is empty or the client does not say so much. A second connection with the same id takes over from the first: replicas of a service that share a name then end each other.' }, // eslint-disable-line no-template-curly-in-string -- that is how they are written
   headers: { default: true, check: boolean, doc: 'Whether messages may have headers (`no_header_support: true` turns them off).' },
   maxPayload: { default: 1_048_576, check: integer(1, 999_999_999), key: 'max_payload', live: true, doc: 'Largest payload, header block included. More closes the connection.' },
   maxControlLine: { default: 4096, check: integer(1, 1_048_576), key: 'max_control_line', live: true, doc: 'Longest control line, without its verb. More closes the connection.' },
   maxConnections: { default: 65_536, check: integer(0, 1_000_000), key: 'max_connections', live: true, doc: 'Most connections at a time; 0 is no limit. The next one is told so and closed.' },
+  maxConnectionsPerAddress: { default: 0, check: integer(0, 1_000_000), key: 'max_connections_per_address', live: true, doc: 'Most connections at a time from one address (IPv6: one /64 network); 0 is no limit. The next one is told so and closed.' },
+  maxConnectionRate: { default: 0, check: integer(0, 1_000_000), key: 'max_connection_rate', live: true, doc: 'Most new connections a second from one address (IPv6: one /64 network); 0 is no limit. The next one is told to try again later and closed.' },
   maxSubscriptions: { default: 0, check: integer(0, 100_000_000), key: 'max_subscriptions', live: true, doc: 'Most subscriptions of a connection; 0 is no limit. The next one is refused.' },
   maxSubTokens: { default: 0, check: integer(0, 255), key: 'max_sub_tokens', live: true, doc: 'Most tokens of a subscription subject; 0 is no limit. A longer one is refused.' },
   maxPending: { default: 67_108_864, check: integer(1, 1_073_741_824), key: 'max_pending', live: true, doc: 'Most bytes waiting for a connection to read them. More closes it as a slow consumer.' },

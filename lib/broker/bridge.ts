@@ -1,12 +1,14 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Names } from '../subject/names.ts'
 import { topicToSubject } from '../subject/mapping.ts'
 import { isReservedReply } from '../wire/limits.ts'
 import { type Message, messageWith, rewritten } from '../wire/message.ts'
-import { correlated } from './correlation.ts'
-import type { Done, PublishPacket } from './host.ts'
+import { detach } from '../wire/text.ts'
+import { replySubject } from './correlation.ts'
+import type { Done, PacketProperties, PublishPacket } from './host.ts'
 import { isNatsBorn } from './identity.ts'
 import type { HostLink } from './link.ts'
-import { headerOf, propertiesOf, type Publishing, publishingOf, qosMask, retainFlag } from './properties.ts'
+import { copyOfProperties, headerOf, headerWith, propertiesOf, type Publishing, publishingOf, qosMask, retainFlag } from './properties.ts'
 import type { PublishRules } from './publish-rules.ts'
 
 /** What is known of a subject on the MQTT side; kept by whoever routes, filled in here. */
@@ -83,15 +85,17 @@ export class Bridge {
       retain: (publishing & retainFlag) !== 0,
       dup: false
     }
-    if (message.reply !== '' || message.headerSize > 0) this.addProperties(packet, message)
+    if (message.reply !== '' || message.headerSize > 0) this.addProperties(packet, message, publishing)
     return packet
   }
 
-  private addProperties (packet: PublishPacket, message: Message): void {
+  private addProperties (packet: Partial<PublishPacket>, message: Message, publishing: Publishing): void {
     const responseTopic = message.reply === '' ? null : this.names.topicOf(message.reply)
     if (message.headerSize > 0) {
-      packet.properties = propertiesOf(message.header, responseTopic)
-      this.link.keepHeader(packet.properties, message.header)
+      // What is stored must not keep the chunk that it came in.
+      const header = publishing === 0 ? message.header : detach(message.header)
+      packet.properties = propertiesOf(header, responseTopic)
+      this.link.keepHeader(packet.properties, header)
     } else if (responseTopic !== null) {
       packet.properties = { responseTopic }
     }
@@ -99,7 +103,11 @@ export class Bridge {
 
   /** A packet for one call of `authorizeForward`: the one that came in, or one for a message from NATS. */
   forwardPacket (message: Message, clientId: string | undefined): PublishPacket {
-    if (message.origin !== null) return { ...message.origin as PublishPacket }
+    if (message.origin !== null) {
+      const packet = { ...message.origin as PublishPacket }
+      if (packet.properties !== undefined && packet.properties !== null) packet.properties = copyOfProperties(packet.properties)
+      return packet
+    }
     const packet = this.packetOf(message, this.names.hookTopic(message.subject), 0)
     if (clientId !== undefined) packet.clientId = clientId
     return packet
@@ -113,7 +121,28 @@ export class Bridge {
   /** The message under a subject, as a hook left its packet. */
   changed (message: Message, packet: PublishPacket, subject: string): Message {
     const payload = textOf(packet.payload)
-    return payload === message.body && subject === message.subject ? message : rewritten(message, { subject, payload })
+    const before = this.propertiesBefore(message)
+    if (isDeepStrictEqual(packet.properties, before)) {
+      return payload === message.body && subject === message.subject ? message : rewritten(message, { subject, payload })
+    }
+    const properties = packet.properties ?? {}
+    const header = headerWith(message.header, properties)
+    this.link.keepHeader(properties, header)
+    return rewritten(message, { subject, reply: this.changedReply(message, properties, before), header, payload })
+  }
+
+  /** The properties that a hook was shown with a message. */
+  private propertiesBefore (message: Message): PacketProperties | undefined {
+    if (message.origin !== null) return (message.origin as PublishPacket).properties
+    const shown: Partial<PublishPacket> = {}
+    if (message.reply !== '' || message.headerSize > 0) this.addProperties(shown, message, 0)
+    return shown.properties
+  }
+
+  private changedReply ({ reply }: Message, { responseTopic }: PacketProperties, before: PacketProperties | undefined): string {
+    // One that acknowledges is none of the host's.
+    if (responseTopic === before?.responseTopic || isReservedReply(reply)) return reply
+    return typeof responseTopic === 'string' ? this.names.subjectOf(responseTopic) ?? '' : ''
   }
 
   // hot: once per message that somebody outside NATS wants
@@ -142,17 +171,18 @@ export class Bridge {
     const { properties, qos, retain } = packet
     const plain = qos === 0 && !retain && properties === undefined && packet.natsHeader === undefined
     const natsBorn = !plain && isNatsBorn(packet)
-    const reply = properties?.responseTopic === undefined ? '' : this.replyOf(properties.responseTopic, natsBorn ? undefined : properties.correlationData)
+    const reply = properties === undefined || properties === null ? '' : this.replyOf(properties, natsBorn)
     const message = messageWith(subject, reply, plain ? '' : headerOf(packet, natsBorn, retained), textOf(packet.payload))
     message.origin = packet
     message.qos = qos
     return message
   }
 
-  private replyOf (responseTopic: string, correlationData: Buffer | undefined): string {
-    const reply = this.names.subjectOf(responseTopic)
+  /** The reply subject; empty when there is none, or one that no client may use. */
+  private replyOf ({ responseTopic, correlationData }: PacketProperties, natsBorn: boolean): string {
+    const reply = typeof responseTopic === 'string' ? this.names.subjectOf(responseTopic) : null
     if (reply === null || isReservedReply(reply)) return ''
-    return correlationData === undefined ? reply : correlated(reply, correlationData)
+    return replySubject(reply, natsBorn || !(correlationData instanceof Uint8Array) ? undefined : correlationData)
   }
 }
 

@@ -1,3 +1,4 @@
+import { isLiteral } from '../subject/grammar.ts'
 import { type Message, rewritten } from '../wire/message.ts'
 import { withLines } from '../wire/headers.ts'
 
@@ -7,15 +8,25 @@ import { withLines } from '../wire/headers.ts'
 //   _MQTT_REPLY.<correlation data, base64url>.<subject of the response topic>
 
 const prefix = '_MQTT_REPLY.'
-// Most bytes of correlation data in a reply subject: a PUB with it still fits a control line. Longer ones are in the
-// header Nmqtt-Correlation-Data alone.
+// Most bytes of correlation data in a reply subject. Longer ones are in the header Nmqtt-Correlation-Data alone.
 const maxCorrelation = 1024
+// Longest reply subject: a PUB to it has to fit the control line of 4,096 bytes that is nats-server's default, and
+// whoever sends a longer one is cut off. Response topics may have 65,535 bytes.
+const maxReply = 4000
 
-/** The reply subject for a request with correlation data. */
-export function correlated (reply: string, correlationData: Buffer): string {
-  if (correlationData.length === 0 || correlationData.length > maxCorrelation) return reply
+/**
+ * The reply subject of a request to NATS.
+ *
+ * @param subject that of the response topic
+ * @param correlationData undefined where there is none
+ * @returns empty for one that nobody could answer
+ */
+export function replySubject (subject: string, correlationData: Uint8Array | undefined): string {
+  if (subject.length > maxReply) return ''
+  if (correlationData === undefined || correlationData.length === 0 || correlationData.length > maxCorrelation) return subject
   // A persistence may hand out any view of bytes.
-  return `${prefix}${Buffer.from(correlationData).toString('base64url')}.${reply}`
+  const reply = `${prefix}${Buffer.from(correlationData).toString('base64url')}.${subject}`
+  return reply.length > maxReply ? subject : reply
 }
 
 // hot: once per message whose subject begins with `_`
@@ -23,14 +34,13 @@ export function isCorrelated (subject: string): boolean {
   return subject.startsWith(prefix)
 }
 
-/** The answer to such a reply subject as what it is: a message to the response topic, with the correlation data. */
+/**
+ * The answer to such a reply subject as what it is: a message to the response topic, with the correlation data. A subject
+ * that stands for none is one like any other.
+ */
 export function uncorrelated (message: Message): Message {
-  const { subject, header } = message
-  const end = subject.indexOf('.', prefix.length)
-  const data = Buffer.from(subject.slice(prefix.length, end), 'base64url')
-  if (end === -1 || data.length === 0) return message
-  return rewritten(message, {
-    subject: subject.slice(end + 1),
-    header: withLines(header, `Nmqtt-Correlation-Data: ${data.toString('base64')}\r\n`)
-  })
+  const [, token = '', subject = ''] = /^_MQTT_REPLY\.([\w-]+)\.(.+)$/s.exec(message.subject) ?? []
+  const data = Buffer.from(token, 'base64url')
+  if (data.length === 0 || data.toString('base64url') !== token || !isLiteral(subject)) return message
+  return rewritten(message, { subject, header: withLines(message.header, `Nmqtt-Correlation-Data: ${data.toString('base64')}\r\n`) })
 }

@@ -149,6 +149,9 @@ export class HostLink {
     }
     // Aedes names the client when it emits; what is stored before is to tell where it came from, too.
     if (client !== null) packet.clientId = (client as { id: string }).id
+    const { messageExpiryInterval = 0 } = packet.properties ?? {}
+    // Aedes 1 keeps no time of its own.
+    if (messageExpiryInterval > 0) packet.messageExpiry ??= Date.now() + messageExpiryInterval * 1000
     this.wraps.order.expect(packet, settle)
     this.broker.publish(packet, client, settle)
   }

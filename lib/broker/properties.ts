@@ -1,4 +1,4 @@
-import { eachHeader, headerBlock } from '../wire/headers.ts'
+import { eachHeader, headerBlock, headerName, headerValue, nameOf } from '../wire/headers.ts'
 import { decodeText, encodeText } from '../wire/text.ts'
 import type { PacketProperties, PublishPacket, UserProperties } from './host.ts'
 
@@ -12,7 +12,9 @@ import type { PacketProperties, PublishPacket, UserProperties } from './host.ts'
 //   Nmqtt-Payload-Format    payload format indicator, 1 for UTF-8
 //   Nmqtt-Expiry            message expiry interval, in seconds
 //
-// Every other header is a user property.
+// Every other header is a user property; its name percent-encoded where a header's may not be what it is (wire/headers.ts).
+// MQTT clients and hosts are not trusted to have sent properties of the right type: mqtt-packet makes an array of a
+// property that comes twice, and null of one that is cut off.
 
 const prefix = 'nmqtt-'
 // Most bytes of an MQTT string, and of binary data (MQTT 5, 1.5.4 and 1.5.6).
@@ -36,9 +38,7 @@ function mqttString (text: string): string | null {
 }
 
 function addUserProperty (user: UserProperties, name: string, value: string): void {
-  // Assigning to it sets the prototype.
-  if (name === '__proto__') return
-  const known = Object.hasOwn(user, name) ? user[name] : undefined
+  const known = user[name]
   if (known === undefined) user[name] = value
   else if (typeof known === 'string') user[name] = [known, value]
   else known.push(value)
@@ -64,14 +64,15 @@ export function propertiesOf (header: string, responseTopic: string | null): Pac
   const properties: PacketProperties = {}
   if (responseTopic !== null) properties.responseTopic = responseTopic
   if (header === '') return properties
-  const user: UserProperties = {}
+  // Without a prototype, as mqtt-packet makes it: a name may be `__proto__`.
+  const user = Object.create(null) as UserProperties
   eachHeader(header, (latin1Name, latin1Value) => {
     const own = ownName(latin1Name)
     if (own !== null) {
       setOwn(properties, own, latin1Value)
       return
     }
-    const name = mqttString(latin1Name)
+    const name = mqttString(nameOf(latin1Name)) ?? mqttString(latin1Name)
     const value = mqttString(latin1Value)
     if (name !== null && value !== null) addUserProperty(user, name, value)
   })
@@ -105,25 +106,16 @@ export function publishingOfPacket ({ qos, retain }: PublishPacket): Publishing 
 
 // From MQTT to NATS
 
-/** A name or value that cannot end its line, nor a name what it names. As latin1 text. */
-function headerName (name: string): string {
-  return encodeText(name.replace(/[:\r\n]/g, (character) => encodeURIComponent(character)))
-}
-
-function headerValue (value: string): string {
-  return encodeText(value.replace(/[\r\n]/g, ' '))
-}
-
 function addLine (lines: string[], name: string, value: unknown): void {
-  if (typeof value === 'string' && name !== '' && !isOurs(name)) lines.push(`${headerName(name)}: ${headerValue(value)}`)
+  if (typeof value === 'string' && name !== '' && !isOurs(name)) lines.push(`${headerName(encodeText(name))}: ${headerValue(encodeText(value))}`)
 }
 
 function addProperties (lines: string[], properties: PacketProperties): void {
   const { userProperties, contentType, correlationData, payloadFormatIndicator, messageExpiryInterval } = properties
-  if (contentType !== undefined) lines.push(`Nmqtt-Content-Type: ${headerValue(contentType)}`)
-  if (correlationData !== undefined) lines.push(`Nmqtt-Correlation-Data: ${Buffer.from(correlationData).toString('base64')}`)
-  if (payloadFormatIndicator !== undefined) lines.push(`Nmqtt-Payload-Format: ${payloadFormatIndicator ? 1 : 0}`)
-  if (messageExpiryInterval !== undefined) lines.push(`Nmqtt-Expiry: ${messageExpiryInterval}`)
+  if (typeof contentType === 'string') lines.push(`Nmqtt-Content-Type: ${headerValue(encodeText(contentType))}`)
+  if (correlationData instanceof Uint8Array) lines.push(`Nmqtt-Correlation-Data: ${Buffer.from(correlationData).toString('base64')}`)
+  if (typeof payloadFormatIndicator === 'boolean') lines.push(`Nmqtt-Payload-Format: ${payloadFormatIndicator ? 1 : 0}`)
+  if (typeof messageExpiryInterval === 'number') lines.push(`Nmqtt-Expiry: ${messageExpiryInterval}`)
   if (userProperties === undefined || userProperties === null) return
   for (const [name, value] of Object.entries(userProperties)) {
     if (Array.isArray(value)) for (const each of value) addLine(lines, name, each)
@@ -131,10 +123,31 @@ function addProperties (lines: string[], properties: PacketProperties): void {
   }
 }
 
-/** Whether a message has properties; Aedes leaves an empty object, or one whose topic alias is undefined. */
+const carriers: ReadonlySet<string | null> = new Set(['content-type', 'correlation-data', 'payload-format', 'expiry'])
+
+/** The header block with other properties; what else we say in it stays. */
+export function headerWith (header: string, properties: PacketProperties): string {
+  const lines: string[] = []
+  eachHeader(header, (name, value) => {
+    if (isOurs(name) && !carriers.has(ownName(name))) lines.push(`${name}: ${value}`)
+  })
+  addProperties(lines, properties)
+  return headerBlock(lines)
+}
+
+/** Properties that may be changed in any place without those given changing. */
+export function copyOfProperties (properties: PacketProperties): PacketProperties {
+  const { userProperties } = properties
+  if (userProperties === undefined || userProperties === null) return { ...properties }
+  // Also of one called `__proto__`, and alike for whoever compares.
+  const user = Object.fromEntries(Object.entries(userProperties).map(([name, value]) => [name, Array.isArray(value) ? [...value] : value]))
+  return { ...properties, userProperties: Object.setPrototypeOf(user, Object.getPrototypeOf(userProperties) as object | null) as UserProperties }
+}
+
+/** Whether a message has properties; Aedes leaves an empty object, or one whose topic alias is undefined, which Redis makes null. */
 function hasAny (properties: PacketProperties): boolean {
   for (const name in properties) {
-    if (properties[name as keyof PacketProperties] !== undefined) return true
+    if (properties[name as keyof PacketProperties] != null) return true
   }
   return false
 }

@@ -71,6 +71,9 @@ export class PublishOrder {
   publish (run: Publish, packet: Partial<PublishPacket>, client: object | null, done: Done | undefined): void {
     const stored = packet === this.expected ? this.expectedStored : null
     if (this.expected !== null) this.expected = this.expectedStored = null
+    // Aedes publishes the wills of a broker that is gone under the id of that one, in the count of this one (aedes.js
+    // _clearWills). Counts begin with the time, so whoever saw a packet of a younger broker would drop them.
+    if (packet.brokerId && packet.brokerId !== this.broker.id && !packet.brokerCounter) packet = { ...packet, brokerId: this.broker.id }
     const ordered = (packet.qos as number) > 0 && !packet.brokerCounter && (!packet.brokerId || packet.brokerId === this.broker.id)
     if (!ordered) {
       if (stored === null) run.call(this.broker, packet, client, done as Done)
@@ -150,13 +153,16 @@ export class PublishOrder {
     const { mq } = this.broker
     if (packet.brokerId !== this.broker.id) return this.emitNow.call(mq, packet, done)
     if (packet.qos === 0) {
-      if (this.retained.size > 0) this.emitRetained(packet.brokerCounter as number)
+      const stored = this.retained.size > 0 ? this.takeRetained(packet.brokerCounter as number) : null
       // What brokers tell each other keeps their id while there is nothing to overtake.
       if (this.head < this.places.length || !packet.topic.startsWith('$SYS/')) {
         packet.brokerId = this.lane
         packet.brokerCounter = ++this.laneCounter
       }
-      return this.emitNow.call(mq, packet, done)
+      this.emitNow.call(mq, packet, done)
+      // Whoever waits for it publishes the next one at once.
+      if (stored !== null) stored(null)
+      return mq
     }
     const place = this.find(this.head, packet.brokerCounter as number)
     if (place === null || place.gone) return this.emitNow.call(mq, packet, done)
@@ -171,11 +177,10 @@ export class PublishOrder {
     return mq
   }
 
-  private emitRetained (counter: number): void {
-    const stored = this.retained.get(counter)
-    if (stored === undefined) return
+  private takeRetained (counter: number): Done | null {
+    const stored = this.retained.get(counter) ?? null
     this.retained.delete(counter)
-    stored(null)
+    return stored
   }
 
   private pass (place: Place, packet: PublishPacket, done: Done | undefined): void {

@@ -69,7 +69,8 @@ async function listenMqtt (broker: Aedes, { host, port }: Address, log: ServerLo
   // A client that closes at once is heard to the end: see lingering.
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => { readFromWindow(broker.handle(lingering(socket))) })
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => { reject(new NatsError('NATS_ERR_LISTEN', `${host}:${port}`, error.message)) })
+    // Stays: a process without file descriptors left fails to accept, now and then.
+    server.on('error', (error) => { reject(new NatsError('NATS_ERR_LISTEN', `${host}:${port}`, error.message)) })
     server.listen(port, host, resolve)
   })
   undo.push(() => { server.close() })

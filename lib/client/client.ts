@@ -1,17 +1,16 @@
-import type { Duplex } from 'node:stream'
 import type { ClientCertificate } from '../auth/attempt.ts'
 import type { Identity } from '../auth/identity.ts'
-import { createNonce } from '../auth/nkey.ts'
 import type { Permissions } from '../auth/permissions.ts'
 import { Facade } from '../broker/facade.ts'
 import { connectionId } from '../broker/identity.ts'
 import { NatsError } from '../errors.ts'
 import type { Clog, Producer } from '../routing/router.ts'
 import type { Space } from '../routing/spaces.ts'
-import { type ConnectOptions, defaultConnectOptions } from '../wire/connect.ts'
+import { clientClosed, closeStatusOf } from '../wire/close-status.ts'
+import { type ConnectOptions, defaultConnectOptions, withFields } from '../wire/connect.ts'
 import { infoLine, type Info } from '../wire/info.ts'
 import type { Message } from '../wire/message.ts'
-import { type FrameSink, Parser } from '../wire/parser.ts'
+import { Parser } from '../wire/parser.ts'
 import { errorLine, PING } from '../wire/serializer.ts'
 import type { Arrival, ClientStream } from './arrival.ts'
 import { Backlog } from './backlog.ts'
@@ -24,7 +23,7 @@ import { Keepalive } from './keepalive.ts'
 import { Outbox } from './outbox.ts'
 import type { Services } from './services.ts'
 import type { Subscription, SubscriptionOwner } from './subscription.ts'
-import { Tracer } from './tracer.ts'
+import { traced } from './tracer.ts'
 
 /** One NATS connection: its state and its life. What it is told is in dispatch.ts and verbs/. */
 export class Client implements SubscriptionOwner {
@@ -41,8 +40,6 @@ export class Client implements SubscriptionOwner {
   readonly subscriptions = new Map<string, Subscription>()
   options: ConnectOptions = { ...defaultConnectOptions }
   readonly arrival: Arrival
-  /** What INFO gave it to sign. */
-  readonly nonce = createNonce()
   readonly clock = new Clock((error) => { this.fail(error) })
   /** Who it is; null until it has said so. */
   identity: Identity | null = null
@@ -57,19 +54,21 @@ export class Client implements SubscriptionOwner {
   hadPong = false
   /** The latest registration at the broker that a SUB of this client needs. */
   registration = 0
+  /** The latest SUB that is sent retained messages; null when there was none. */
+  retained: Clog | null = null
   inMessages = 0
   inBytes = 0
   outMessages = 0
   outBytes = 0
-  private readonly socket: Duplex
+  private readonly socket: ClientStream
   /** PINGs that the client has not answered. */
   private readonly pings: ((() => void) | null)[] = []
   private readonly parser: Parser
   private readonly hostSide: HostSide
 
-  constructor (cid: number, socket: ClientStream, arrival: Arrival, services: Services) {
+  constructor (socket: ClientStream, arrival: Arrival, services: Services) {
     const { options } = services
-    this.cid = cid
+    this.cid = arrival.greeting.cid
     this.services = services
     this.arrival = arrival
     this.space = services.spaces.main
@@ -80,7 +79,7 @@ export class Client implements SubscriptionOwner {
     this.keepalive = new Keepalive(this, options.pingInterval, options.pingMax)
     this.hostSide = new HostSide(this)
     this.facade = new Facade(services.link.broker, connectionId(), socket, arrival.request, this.options, this.hostSide)
-    this.parser = new Parser(this.traced(new Dispatch(this)), options.maxControlLine, options.maxPayload)
+    this.parser = new Parser(traced(this, new Dispatch(this)), options.maxControlLine, options.maxPayload)
     this.gate = new Gate(socket, this.parser, () => { this.close() })
     this.backlog = new Backlog(this.gate)
     socket.on('data', (chunk: Buffer) => { this.read(chunk) })
@@ -88,17 +87,9 @@ export class Client implements SubscriptionOwner {
     socket.on('close', () => { this.close() })
   }
 
-  private traced (dispatch: Dispatch): FrameSink {
-    const { log } = this.services
-    if (log.isLevelEnabled?.('trace') !== true) return dispatch
-    const tracer = new Tracer(dispatch, (text) => { log.trace(this.details, text) })
-    this.outbox.trace = (text) => { tracer.outgoing(text) }
-    return tracer
-  }
-
   /** Says who we are; the client may go on from there. */
   start (info: Info): void {
-    this.sendInfo(info)
+    if (!this.arrival.greeting.isGreeted) this.sendInfo(info)
     this.outbox.flush()
     this.keepalive.start(0)
     this.debug('Client connection created')
@@ -109,8 +100,8 @@ export class Client implements SubscriptionOwner {
   }
 
   /** Puts the options of a CONNECT into effect. */
-  apply (options: ConnectOptions): void {
-    this.options = options
+  apply (given: ConnectOptions): void {
+    const options = this.options = withFields(given, this.arrival.fields)
     // A key or JWT is shown once it is known to be the client's own.
     this.facade.nats = { ...options, nkey: '', jwt: '', sig: '' }
     this.echo = options.echo
@@ -142,7 +133,7 @@ export class Client implements SubscriptionOwner {
 
   /** The verified certificate of the other end, where its listener asks for one. */
   get certificate (): ClientCertificate | null {
-    return (this.socket as ClientStream).getPeerCertificate?.() ?? null
+    return this.socket.getPeerCertificate?.() ?? null
   }
 
   /** The host has let the client in. */
@@ -168,6 +159,12 @@ export class Client implements SubscriptionOwner {
     this.parser.push(chunk)
     this.keepalive.read()
     this.services.flusher.flush()
+  }
+
+  /** Calls back once every SUB has the retained messages that it gets. */
+  whenRetained (callback: () => void): void {
+    if (this.retained === null) callback()
+    else this.retained.whenRelieved(callback)
   }
 
   stall (clog: Clog): void {
@@ -223,7 +220,7 @@ export class Client implements SubscriptionOwner {
       return
     }
     this.facade.report(error)
-    this.close(line)
+    this.close(line, closeStatusOf(error))
   }
 
   private lost (error: Error): void {
@@ -233,7 +230,7 @@ export class Client implements SubscriptionOwner {
   }
 
   /** Ends the connection after a last line. */
-  close (last = ''): void {
+  close (last = '', status = clientClosed): void {
     if (this.state === 'closed') return
     const admitted = this.state === 'ready'
     this.state = 'closed'
@@ -252,6 +249,7 @@ export class Client implements SubscriptionOwner {
     } else {
       this.facade.closed = true
     }
+    this.socket.closeWith?.(status.code, status.text)
     this.outbox.end(last)
     farewell(this.socket, this.gate.hasEnded)
     this.debug('Client connection closed')

@@ -56,11 +56,11 @@ export class Dispatch implements FrameSink {
     else enter(client, () => { this.pingReady() })
   }
 
-  /** A PONG says that all SUBs before it are in effect, also where the broker shares its queue with other nodes. */
+  /** A PONG says that all SUBs before it are in effect, also where the broker shares its queue with other nodes, and have what is retained. */
   private pingReady (): void {
     const { client } = this
     const { link } = client.services
-    client.gate.await<void>((done) => { link.whenLive(client.registration, done) }, () => {
+    client.gate.await<void>((done) => { link.whenLive(client.registration, () => { client.whenRetained(done) }) }, () => {
       client.outbox.write(PONG)
       client.hadPong = true
       link.broker.emit('ping', { cmd: 'pingreq' }, client.facade)

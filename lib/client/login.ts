@@ -16,7 +16,7 @@ export function logIn (client: Client, done: Done): void {
   const outcome = authenticator.authenticate({
     listener: client.arrival.rules,
     options: client.options,
-    nonce: client.nonce,
+    nonce: client.arrival.greeting.nonce,
     certificate: client.certificate,
     address: client.address,
     isOpen: () => client.state !== 'closed'

@@ -1,5 +1,7 @@
-import { retainedFor } from '../broker/retained.ts'
-import type { Producer } from '../routing/router.ts'
+import type { PublishPacket } from '../broker/host.ts'
+import { inTime, retainedFor } from '../broker/retained.ts'
+import type { Clog, Producer } from '../routing/router.ts'
+import { stallShare } from '../wire/limits.ts'
 import type { Message } from '../wire/message.ts'
 import type { Client } from './client.ts'
 import { type Granted, Subscription } from './subscription.ts'
@@ -9,11 +11,18 @@ interface Waiting {
   readonly producer: Producer | null
 }
 
-/** A SUB that gets the retained messages first (MQTT 3.1.1, 3.3.1.3). Live ones wait until it has them all. */
-export class RetainedSubscription extends Subscription {
+/**
+ * A SUB that gets the retained messages first (MQTT 3.1.1, 3.3.1.3). Live ones wait until it has them all; one that is
+ * in the store too by then comes as what it is, live.
+ */
+export class RetainedSubscription extends Subscription implements Clog {
   private readonly client: Client
   private waiting: Waiting[] | null = []
   private bytes = 0
+  /** The last one of each subject among those that wait, of those that the broker retains. */
+  private readonly latest = new Map<string, Message>()
+  private relief: (() => void)[] = []
+  private isReading = true
 
   constructor (client: Client, granted: Granted) {
     super(client, granted)
@@ -25,28 +34,59 @@ export class RetainedSubscription extends Subscription {
     if (this.waiting === null) return super.deliver(message, producer)
     if (this.closed || (producer === this.owner && !this.owner.echo)) return false
     this.waiting.push({ message, producer })
+    if ((message.origin as PublishPacket | null)?.retain === true) this.latest.set(message.subject, message)
     this.bytes += message.size
-    if (this.bytes > this.client.outbox.maxPending) this.client.overflow()
+    const { maxPending } = this.client.outbox
+    if (this.bytes > maxPending) this.client.overflow()
+    else if (this.bytes > maxPending * stallShare) producer?.stall(this)
     return true
   }
 
+  override end (): void {
+    super.end()
+    this.waiting = null
+    this.latest.clear()
+  }
+
   /** Reads the retained messages, not faster than the client does, and lets the live ones follow. */
-  async begin (): Promise<void> {
-    const { client, filter } = this
-    const { space: { names, bridge }, services: { flusher, link } } = client
-    try {
-      for await (const { packet, subject } of retainedFor(link, names, filter)) {
-        if (this.closed) return
-        super.deliver(bridge.messageOf(packet, subject, true), null)
-        flusher.flush()
-        if (client.outbox.isCongested) await new Promise<void>((resolve) => { client.outbox.whenRelieved(resolve) })
-      }
-    } catch (error) {
-      client.services.log.error(client.details, `cannot read the retained messages of ${this.subject}: ${(error as Error).message}`)
-    }
+  begin (): void {
+    this.read().catch((error: Error) => {
+      const { services, details } = this.client
+      services.log.error(details, `cannot read the retained messages of ${this.subject}: ${error.message}`)
+    }).finally(() => { this.proceed() })
+  }
+
+  private proceed (): void {
     const waiting = this.waiting ?? []
     this.waiting = null
+    this.latest.clear()
     for (const { message, producer } of waiting) super.deliver(message, producer)
-    flusher.flush()
+    this.client.services.flusher.flush()
+    this.isReading = false
+    const { relief } = this
+    this.relief = []
+    for (const callback of relief) callback()
+  }
+
+  private async read (): Promise<void> {
+    const { client, filter } = this
+    const { space: { names, bridge }, services: { flusher, link } } = client
+    // What is published from then on comes live.
+    await inTime(new Promise<void>((resolve) => { link.whenLive(client.registration, resolve) }))
+    for await (const { packet, subject } of retainedFor(link, names, filter)) {
+      if (this.closed) return
+      if (packet.clientId === client.clientId && !client.echo) continue
+      const message = bridge.messageOf(packet, subject, true)
+      if (this.latest.get(subject)?.body === message.body) continue
+      super.deliver(message, null)
+      flusher.flush()
+      if (client.outbox.isCongested) await new Promise<void>((resolve) => { client.outbox.whenRelieved(resolve) })
+    }
+  }
+
+  /** Calls back once it has all that is retained, or gets no more of it, and the live messages that waited. */
+  whenRelieved (callback: () => void): void {
+    if (this.isReading) this.relief.push(callback)
+    else callback()
   }
 }

@@ -1,6 +1,7 @@
 import type { NatsError } from '../errors.ts'
 import type { Message } from '../wire/message.ts'
 import type { FrameSink } from '../wire/parser.ts'
+import type { Client } from './client.ts'
 
 // What CONNECT says and nobody else may read.
 const secrets: ReadonlySet<string> = new Set(['pass', 'auth_token', 'jwt', 'sig'])
@@ -77,4 +78,13 @@ export class Tracer implements FrameSink {
   fail (error: NatsError): void {
     this.sink.fail(error)
   }
+}
+
+/** The sink for what a client sends, traced where the log asks for it. */
+export function traced (client: Client, sink: FrameSink): FrameSink {
+  const { log } = client.services
+  if (log.isLevelEnabled?.('trace') !== true) return sink
+  const tracer = new Tracer(sink, (text) => { log.trace(client.details, text) })
+  client.outbox.trace = (text) => { tracer.outgoing(text) }
+  return tracer
 }

@@ -15,9 +15,9 @@ export interface DeliveryLimits {
 
 /**
  * What became of a message: `dealt` to a member; to go `later`, since no member that wants it can take it; a `stray` that
- * no member here wants; `spent`, delivered too often; `forbidden` to every member by the host.
+ * no member here wants; `spent`, delivered too often; `expired`, too late for anybody; `forbidden` to every member by the host.
  */
-export type Outcome = 'dealt' | 'later' | 'stray' | 'spent' | 'forbidden'
+export type Outcome = 'dealt' | 'later' | 'stray' | 'spent' | 'expired' | 'forbidden'
 
 /** Hands messages to the members of a group on this node, in turn. */
 export class Dealer {
@@ -46,6 +46,7 @@ export class Dealer {
   /** @param waiting how many follow in hand */
   deal (held: Held, waiting: number): Outcome {
     const { maxAckPending, maxDeliver } = this.limits
+    if (held.isExpired) return 'expired'
     const members = this.roster.membersFor(held.message.subject)
     if (members.length === 0) return 'stray'
     if (maxDeliver > 0 && held.deliveries >= maxDeliver) return 'spent'

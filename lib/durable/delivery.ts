@@ -42,8 +42,14 @@ export class Delivery {
     let lines = `Nmqtt-Id: ${headerText(held.id)}\r\n`
     if (held.deliveries > 0) lines += `Nmqtt-Delivered: ${held.deliveries + 1}\r\n`
     if (reply !== '' && message.reply !== '') lines += `Nmqtt-Reply: ${message.reply}\r\n`
-    return rewritten(message, { reply: reply === '' ? message.reply : reply, header: withLines(message.header, lines) })
+    return rewritten(message, { reply: reply === '' ? message.reply : reply, header: withLines(headerOf(held), lines) })
   }
+}
+
+/** With what is left of the time that the message may be delivered in. */
+function headerOf ({ message: { header }, expiry }: Held): string {
+  if (expiry === Infinity) return header
+  return header.replace(/\r\nNmqtt-Expiry: \d+/, `\r\nNmqtt-Expiry: ${Math.max(1, Math.ceil((expiry - Date.now()) / 1000))}`)
 }
 
 export const ackPrefix = '$JS.ACK.'

@@ -1,3 +1,4 @@
+import type { PublishPacket } from '../broker/host.ts'
 import type { AckKind } from '../options.ts'
 import type { Space } from '../routing/spaces.ts'
 import type { Message } from '../wire/message.ts'
@@ -112,8 +113,8 @@ export class Group {
     this.schedule()
   }
 
-  take (id: string, message: Message, topic: string, deliveries: number): void {
-    const held = new Held(id, message, topic, ++this.lastOrder, deliveries)
+  take (id: string, message: Message, packet: PublishPacket, deliveries: number): void {
+    const held = new Held(id, message, packet, ++this.lastOrder, deliveries)
     this.hand.set(id, held)
     this.fresh.push(held)
   }
@@ -172,6 +173,7 @@ export class Group {
       case 'spent':
         this.bury(held)
         break
+      case 'expired':
       case 'forbidden':
         // As an MQTT session, which would not get it later either.
         this.discard(held)

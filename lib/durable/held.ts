@@ -1,3 +1,4 @@
+import type { PublishPacket } from '../broker/host.ts'
 import type { Message } from '../wire/message.ts'
 import type { Member } from './member.ts'
 
@@ -11,6 +12,8 @@ export class Held {
   /** Subject, reply and payload as they came; a delivery adds headers. */
   readonly message: Message
   readonly topic: string
+  /** When nobody is to have it any more, in milliseconds since 1970 (MQTT 5, 3.3.2.3.3); Infinity for never. */
+  readonly expiry: number
   /** When it was claimed, among the messages of its group: they are delivered in this order. */
   readonly order: number
   /** How often it was handed to a member. */
@@ -27,12 +30,17 @@ export class Held {
   /** The pause that a NAK asked for. */
   timer: NodeJS.Timeout | null = null
 
-  constructor (id: string, message: Message, topic: string, order: number, deliveries: number) {
+  constructor (id: string, message: Message, { topic, messageExpiry }: PublishPacket, order: number, deliveries: number) {
     this.id = id
     this.message = message
     this.topic = topic
+    this.expiry = messageExpiry ?? Infinity
     this.order = order
     this.deliveries = deliveries
+  }
+
+  get isExpired (): boolean {
+    return this.expiry !== Infinity && this.expiry <= Date.now()
   }
 
   /** Remembers the reply subject of a delivery. @returns one that counts no more, or null */

@@ -1,4 +1,5 @@
 import type { Bridge } from '../broker/bridge.ts'
+import type { PublishPacket } from '../broker/host.ts'
 import type { Message } from '../wire/message.ts'
 import { Asked } from './asked.ts'
 import type { Held } from './held.ts'
@@ -25,7 +26,7 @@ export interface Demand {
   /** Tells of one message after the other whether a member here wants it, and could take it besides those before. */
   plan (): (subject: string) => 'now' | 'later' | 'never'
   /** A message has come from the store; in the order in which members are to have them. */
-  take (id: string, message: Message, topic: string, deliveries: number): void
+  take (id: string, message: Message, packet: PublishPacket, deliveries: number): void
   /** Takes out what waits for a delivery. */
   takeWaiting (): Held[]
   /** Takes one back in. */
@@ -181,7 +182,7 @@ export class Supply {
       const subject = this.subjectOf(packet.topic)
       const message = this.bridge.messageOf(packet, subject)
       size += message.size
-      this.demand.take(id, message, packet.topic, deliveries)
+      this.demand.take(id, message, packet, deliveries)
     }
     this.averageSize = Math.max(1, (this.averageSize + size / claimed.length) / 2)
     this.demand.pump()

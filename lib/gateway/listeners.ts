@@ -1,24 +1,164 @@
+import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
+import type { ListenerRules } from '../auth/attempt.ts'
+import { readCredentials } from '../auth/authenticator.ts'
+import { createNonce } from '../auth/nkey.ts'
+import type { Arrival, ClientStream, Greeting } from '../client/arrival.ts'
+import { NatsError } from '../errors.ts'
 import type { ResolvedOptions } from '../options.ts'
 import { type Listener, listenTcp } from '../transport/tcp.ts'
+import { TlsServer } from '../transport/tls.ts'
+import { resolveTls, type TlsSettings } from '../transport/tls-options.ts'
+import { type AttachedWebsocket, attachWebsocket } from '../transport/websocket-attach.ts'
+import { listenWebsocket, type WebsocketListener } from '../transport/websocket-listener.ts'
+import { resolveWebsocket, type WebsocketSettings } from '../transport/websocket-options.ts'
+import type { WebsocketStream } from '../transport/websocket-stream.ts'
+
+/** The options of the listeners, checked. */
+export interface ListenerSettings {
+  readonly tls: TlsSettings | null
+  readonly websocket: WebsocketSettings | null
+  readonly tcpRules: ListenerRules
+  readonly websocketRules: ListenerRules
+}
 
 /**
- * Listens on the address of the gateway, and on those of the option `listeners`.
+ * Checks the options of the listeners.
  *
- * @param accept takes a connection and the mountpoint of the listener that it came to
- * @returns the gateway's own listener first
- * @throws {NatsError} NATS_ERR_LISTEN; nothing listens then
+ * @throws {NatsError} NATS_ERR_OPTION, NATS_ERR_OPTION_UNKNOWN
  */
-export async function listenAll (options: ResolvedOptions, accept: (socket: Socket, mountpoint: string) => void): Promise<Listener[]> {
-  const listeners: Listener[] = []
-  const { host, port, mountpoint } = options
-  try {
-    for (const each of [{ host, port, mountpoint }, ...options.listeners]) {
-      listeners.push(await listenTcp(each.host ?? host, each.port, (socket) => { accept(socket, each.mountpoint ?? mountpoint) }))
+export function checkListeners ({ tls, websocket }: ResolvedOptions): ListenerSettings {
+  const tlsSettings = tls === null ? null : resolveTls(tls)
+  const websocketSettings = websocket === null ? null : resolveWebsocket(websocket)
+  const credentials = websocketSettings?.authorization ?? null
+  return {
+    tls: tlsSettings,
+    websocket: websocketSettings,
+    tcpRules: { connectionType: 'STANDARD', verifyAndMap: tlsSettings?.verifyAndMap ?? false, credentials: null },
+    websocketRules: {
+      connectionType: 'WEBSOCKET',
+      verifyAndMap: websocketSettings?.tls?.verifyAndMap ?? false,
+      credentials: credentials === null ? null : readCredentials(credentials, 'websocket.authorization')
     }
-  } catch (error) {
-    for (const listener of listeners) listener.stop()
-    throw error
   }
-  return listeners
+}
+
+/** Whoever serves the connections. */
+export interface Reception {
+  /** INFO for a connection that is not accepted yet. */
+  greet (arrival: Arrival, address: string): string
+  accept (stream: ClientStream, arrival: Arrival): void
+  /** A connection did not come to be. */
+  failed (address: string, reason: string): void
+}
+
+/** Everything that connections come in by: TCP, with TLS or without, and WebSocket on a port or on a path of the host. */
+export class Listeners {
+  /** TCP: the address of the gateway, then those of the option `listeners`. Empty before `listen`. */
+  tcp: readonly Listener[] = []
+  /** The port for WebSocket; null while there is none. */
+  websocket: WebsocketListener | null = null
+  private readonly settings: ListenerSettings
+  private readonly reception: Reception
+  private readonly tls: TlsServer | null
+  private attached: AttachedWebsocket | null = null
+  private lastCid = 0
+
+  /** @throws {NatsError} NATS_ERR_OPTION when a certificate cannot be used */
+  constructor (settings: ListenerSettings, reception: Reception) {
+    this.settings = settings
+    this.reception = reception
+    this.tls = settings.tls === null ? null : new TlsServer(settings.tls)
+  }
+
+  get isOnPath (): boolean {
+    return this.settings.websocket?.path != null
+  }
+
+  /** Connections on their way to `accept`. */
+  get pending (): number {
+    return this.tls?.size ?? 0
+  }
+
+  greeting (isGreeted = false): Greeting {
+    return { cid: ++this.lastCid, nonce: createNonce(), isGreeted }
+  }
+
+  /** @throws {NatsError} NATS_ERR_LISTEN; nothing listens then */
+  async listen (options: ResolvedOptions): Promise<void> {
+    const { host, port, mountpoint } = options
+    const { websocket } = this.settings
+    const listeners: Listener[] = []
+    this.tcp = listeners
+    try {
+      for (const each of [{ host, port, mountpoint }, ...options.listeners]) {
+        listeners.push(await listenTcp(each.host ?? host, each.port, (socket) => { this.open(socket, each.mountpoint ?? mountpoint) }))
+      }
+      if (websocket !== null && websocket.port !== null) {
+        this.websocket = await listenWebsocket(websocket, options, (stream, request) => {
+          this.welcome(stream, request, options, { host: websocket.host, port: this.websocket?.port ?? 0 })
+        }, (address, reason) => { this.reception.failed(address, reason) })
+      }
+    } catch (error) {
+      this.stop()
+      throw error
+    }
+  }
+
+  /** Takes WebSocket connections on the path of a server of the host. @throws {NatsError} NATS_ERR_LISTEN, NATS_ERR_OPTION */
+  attach (server: Server, options: ResolvedOptions): void {
+    const { websocket } = this.settings
+    if (websocket === null || websocket.path === null) throw new NatsError('NATS_ERR_OPTION', 'websocket', 'without a path', "an object with 'path'")
+    this.attached = attachWebsocket(server, websocket, options, (stream, request) => { this.welcome(stream, request, options, {}) })
+  }
+
+  private open (socket: Socket, mountpoint: string): void {
+    const { tls, reception, settings: { tcpRules: rules } } = this
+    const arrival = { greeting: this.greeting(), request: undefined, mountpoint, rules, info: {}, fields: {} }
+    if (tls === null) {
+      reception.accept(socket, arrival)
+      return
+    }
+    const address = `${socket.remoteAddress}:${socket.remotePort}`
+    tls.open(socket, {
+      greet: () => reception.greet({ ...arrival, info: tls.info(true) }, socket.remoteAddress ?? ''),
+      opened: (stream, isGreeted) => { reception.accept(stream, { ...arrival, greeting: { ...arrival.greeting, isGreeted }, info: tls.info(isGreeted) }) },
+      failed: (reason) => { reception.failed(address, reason) }
+    })
+  }
+
+  private welcome (stream: WebsocketStream, request: IncomingMessage, { mountpoint }: ResolvedOptions, info: Arrival['info']): void {
+    const { websocket, websocketRules: rules } = this.settings
+    this.reception.accept(stream, {
+      greeting: this.greeting(),
+      request,
+      mountpoint: websocket?.mountpoint ?? mountpoint,
+      rules,
+      info: websocket?.tls == null ? info : { ...info, tls_required: true },
+      fields: stream.details.cookies
+    })
+  }
+
+  /** Puts changed limits into effect, and reads certificates anew. @throws {NatsError} NATS_ERR_OPTION */
+  reconfigure (options: ResolvedOptions): void {
+    const { tls, websocket } = checkListeners(options)
+    if (tls !== null) this.tls?.reload(tls)
+    if (websocket?.tls != null) this.websocket?.reloadTls(websocket.tls)
+    this.websocket?.reconfigure(options)
+    this.attached?.reconfigure(options)
+  }
+
+  /** Takes no more connections; those that are there go on. */
+  stop (): void {
+    for (const listener of this.tcp) listener.stop()
+    this.websocket?.stop()
+    this.attached?.stop()
+  }
+
+  /** Ends those that are not accepted yet, too. */
+  close (): void {
+    this.stop()
+    this.tls?.close()
+    this.websocket?.close()
+  }
 }

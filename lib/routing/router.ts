@@ -5,6 +5,7 @@ import type { Names } from '../subject/names.ts'
 import { Trie } from '../subject/trie.ts'
 import type { Message } from '../wire/message.ts'
 import { detach } from '../wire/text.ts'
+import { RouteCache, type RouteMemory } from './route-cache.ts'
 
 /** Something that a slow reader clogs. */
 export interface Clog {
@@ -36,28 +37,27 @@ export interface Interest {
   remove (topicFilter: string): void
 }
 
-// Routes kept before the cache starts over; each is a few hundred bytes.
-const maxRoutes = 32_768
-
 const nobody: readonly never[] = []
 
 /** Everybody who gets the messages of one subject. */
 export class Route implements Destination {
   readonly subject: string
   topic: string | null | undefined
+  readonly receiverCount: number
   readonly plain: readonly Receiver[]
   readonly groups: readonly (readonly Receiver[])[]
-  readonly generation: number
   private readonly isStored: boolean
-  stale = false
+  /** What the cache counts for it, and the topic that it keeps it under. */
+  bytes = 0
+  heardAs: string | null = null
   listened = false
   listenedAt = -1
   ruled: Publishing | -1 = -1
 
-  constructor (subject: string, topic: string | undefined, receivers: readonly Receiver[], generation: number) {
+  constructor (subject: string, topic: string | undefined, receivers: readonly Receiver[]) {
     this.subject = subject
     this.topic = topic
-    this.generation = generation
+    this.receiverCount = receivers.length
     const queued = receivers.some((receiver) => receiver.queue !== null)
     this.plain = queued ? receivers.filter((receiver) => receiver.queue === null) : receivers
     this.groups = queued ? groupsOf(receivers) : nobody
@@ -119,14 +119,12 @@ export class Router {
   private readonly names: Names
   private readonly trie = new Trie<Receiver>()
   private readonly interest: Interest
-  private readonly routes = new Map<string, Route>()
-  private readonly topicRoutes = new Map<string, Route>()
-  /** Grows when a subscription with a wildcard comes or goes: any route may be another one then. */
-  private generation = 0
+  private readonly cache: RouteCache
 
-  constructor (names: Names, interest: Interest) {
+  constructor (names: Names, interest: Interest, memory: RouteMemory) {
     this.names = names
     this.interest = interest
+    this.cache = new RouteCache(memory)
   }
 
   get size (): number {
@@ -155,8 +153,7 @@ export class Router {
   // hot: once per message from NATS
   /** The route of a subject. Good for one message: the next subscription may change it. */
   route (subject: string): Route {
-    const known = this.routes.get(subject)
-    return known !== undefined && this.isFresh(known) ? known : this.find(subject)
+    return this.cache.get(subject) ?? this.find(subject)
   }
 
   // hot: once per message from the broker
@@ -166,39 +163,31 @@ export class Router {
    */
   routeOfTopic (topic: string, natsBorn: boolean): Route | null {
     const hidden = !natsBorn && topic.charCodeAt(0) === 0x24 // $
-    const known = hidden ? undefined : this.topicRoutes.get(topic)
-    if (known !== undefined && this.isFresh(known)) return known
+    const known = hidden ? undefined : this.cache.getByTopic(topic)
+    if (known !== undefined) return known
     const subject = this.names.subjectOf(topic)
     if (subject === null) return null
-    if (hidden) return new Route(subject, topic, this.match(subject, this.names.literalTokens(topic)), this.generation)
+    if (hidden) return new Route(subject, topic, this.match(subject, this.names.literalTokens(topic)))
     const route = this.route(subject)
-    if (this.topicRoutes.size >= maxRoutes) this.topicRoutes.clear()
-    this.topicRoutes.set(topic, route)
+    this.cache.keepTopic(topic, route)
     return route
-  }
-
-  private isFresh (route: Route): boolean {
-    return route.generation === this.generation && !route.stale
   }
 
   private find (subject: string): Route {
     const kept = detach(subject)
-    const route = new Route(kept, undefined, this.match(kept), this.generation)
-    if (this.routes.size >= maxRoutes) {
-      this.routes.clear()
-      // Those that are only here would not be told when they are stale.
-      this.topicRoutes.clear()
-    }
-    this.routes.set(kept, route)
+    const route = new Route(kept, undefined, this.match(kept))
+    this.cache.keep(route)
     return route
   }
 
+  /** A filter with a wildcard may match any subject. */
   private invalidate (filter: string): void {
-    if (startsWithWildcard(filter) || filter.includes('.*') || filter.endsWith('.>')) {
-      this.generation++
-    } else {
-      const route = this.routes.get(filter)
-      if (route !== undefined) route.stale = true
-    }
+    if (startsWithWildcard(filter) || filter.includes('.*') || filter.endsWith('.>')) this.cache.clear()
+    else this.cache.drop(filter)
+  }
+
+  /** Forgets what it would only find again. */
+  forget (): void {
+    this.cache.clear()
   }
 }

@@ -9,6 +9,7 @@ import { Names } from '../subject/names.ts'
 import { checkMapping, PrefixMapping } from '../subject/prefixes.ts'
 import { type Message, rewritten } from '../wire/message.ts'
 import { Replies } from './replies.ts'
+import { RouteMemory } from './route-cache.ts'
 import { type Interest, type Producer, Router } from './router.ts'
 
 /** Those who share their names: the clients of one mountpoint, and who subscribes to what among them. */
@@ -78,6 +79,7 @@ export class Spaces {
   private readonly interest: Interest
   private readonly mapping: PrefixMapping
   private readonly rules: PublishRules
+  private readonly memory = new RouteMemory()
   private readonly mounted = new Map<string, Space>()
 
   /** @param options which `checkNames` has passed */
@@ -88,12 +90,12 @@ export class Spaces {
     this.rules = new PublishRules(options.publish)
     this.main = this.create('')
     const { replies, replyTimeout } = options
-    this.replies = Object.keys(replies).length === 0 ? null : new Replies(replies, replyTimeout, mountpointsOf(options), interest)
+    this.replies = Object.keys(replies).length === 0 ? null : new Replies(replies, replyTimeout, mountpointsOf(options), interest, link.shared)
   }
 
   private create (mountpoint: string): Space {
     const names = new Names(mountpoint, this.mapping, this.link.broker.maxTopicLevels)
-    return new Space(mountpoint, names, new Bridge(this.link, names, this.rules), new Router(names, this.interest))
+    return new Space(mountpoint, names, new Bridge(this.link, names, this.rules), new Router(names, this.interest, this.memory))
   }
 
   /** Takes a connection in; it has to `leave`. */
@@ -105,7 +107,9 @@ export class Spaces {
   }
 
   leave (space: Space): void {
-    if (--space.population === 0 && space !== this.main) this.mounted.delete(space.mountpoint)
+    if (--space.population > 0 || space === this.main) return
+    this.mounted.delete(space.mountpoint)
+    space.router.forget()
   }
 
   /** The subscriptions of all. */
@@ -127,7 +131,7 @@ export class Spaces {
       }
     }
     if (!named) this.dropped++
-    if (this.replies !== null && !natsBorn) this.replies.answer(packet)
+    this.replies?.receive(packet, natsBorn)
   }
 
   /** Whether a message of one space may be one of another, too. */

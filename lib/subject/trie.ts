@@ -15,13 +15,20 @@ class Node<T> {
   }
 }
 
+/** The way not taken at a node whose literal child fits, too. */
+interface Branch<T> {
+  readonly node: Node<T>
+  readonly at: number
+}
+
 function addAll<T> (found: T[], values: Set<T>): void {
   for (const value of values) found.push(value)
 }
 
 /**
  * Subscription filters and the subjects that match them: `*` is one token that is not empty, a final `>` one or more
- * (server/sublist.go). The cost of a match does not depend on the number of filters, but on that of the tokens.
+ * (server/sublist.go). The cost of a match does not depend on the number of filters, but on that of the tokens, and of the
+ * nodes that fit: `*` and the literal token at each of n levels make 2^n of them, by as many filters.
  */
 export class Trie<T> {
   private readonly root = new Node<T>()
@@ -104,18 +111,33 @@ export class Trie<T> {
     this.descend(node, subject, at, found)
   }
 
-  private descend (node: Node<T>, subject: string, at: number, found: T[]): void {
-    if (at === subject.length) {
-      if (node.values !== null) addAll(found, node.values)
-      return
+  /** Looks at each node once at most; a filter may have any number of tokens, so the way back is no recursion. */
+  private descend (from: Node<T>, subject: string, start: number, found: T[]): void {
+    let branches: Branch<T>[] | null = null
+    let node: Node<T> | null = from
+    let at = start
+    while (node !== null) {
+      let next: Node<T> | null = null
+      if (at === subject.length) {
+        if (node.values !== null) addAll(found, node.values)
+      } else {
+        if (node.rest !== null) addAll(found, node.rest)
+        if (node.literal !== null || node.one !== null) {
+          let end = at
+          while (end < subject.length && subject.charCodeAt(end) !== DOT) end++
+          next = node.literal?.get(subject.slice(at, end)) ?? null
+          at = end === subject.length ? end : end + 1
+          if (next === null) next = node.one
+          else if (node.one !== null) (branches ??= []).push({ node: node.one, at })
+        }
+      }
+      if (next === null) {
+        const branch: Branch<T> | undefined = branches?.pop()
+        if (branch === undefined) return
+        next = branch.node
+        at = branch.at
+      }
+      node = next
     }
-    if (node.rest !== null) addAll(found, node.rest)
-    if (node.literal === null && node.one === null) return
-    let end = at
-    while (end < subject.length && subject.charCodeAt(end) !== DOT) end++
-    const next = end === subject.length ? end : end + 1
-    const child = node.literal?.get(subject.slice(at, end))
-    if (child !== undefined) this.descend(child, subject, next, found)
-    if (node.one !== null) this.descend(node.one, subject, next, found)
   }
 }

@@ -18,7 +18,8 @@ export interface Listener {
 export function listenTcp (host: string, port: number, accept: (socket: Socket) => void): Promise<Listener> {
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }, accept)
   return new Promise((resolve, reject) => {
-    server.once('error', (error) => {
+    // Stays, and does nothing later: a process without file descriptors left fails to accept, now and then.
+    server.on('error', (error) => {
       reject(new NatsError('NATS_ERR_LISTEN', `${host}:${port}`, error.message))
     })
     server.listen(port, host, () => {

@@ -23,6 +23,7 @@ export interface TlsOptions extends CertificateOptions {
   ca?: Pem | null
   caFile?: string | null
   verify?: boolean
+  verifyAndMap?: boolean
   pinnedCerts?: readonly string[] | null
   ciphers?: readonly string[] | null
   curves?: readonly string[] | null
@@ -38,6 +39,8 @@ export interface TlsSettings {
   readonly ca: Pem | null
   readonly caFile: string | null
   readonly verify: boolean
+  /** Whether the certificate of a client names its user. */
+  readonly verifyAndMap: boolean
   readonly pinnedCerts: ReadonlySet<string> | null
   readonly ciphers: readonly string[] | null
   readonly curves: readonly string[] | null
@@ -77,6 +80,7 @@ export const tlsTable = {
   ca: { default: null, check: optional(pem), doc: 'Authorities that sign certificates of clients. Default those of Node.' },
   caFile: { default: null, check: optional(file), key: 'tls.ca_file', live: true, doc: 'File with these.' },
   verify: { default: false, check: boolean, key: 'tls.verify', live: true, doc: 'Whether clients need a certificate.' },
+  verifyAndMap: { default: false, check: boolean, key: 'tls.verify_and_map', doc: 'Whether the e-mail address, DNS name, URI or subject of that certificate is the user; includes `verify`.' },
   pinnedCerts: { default: null, check: optional(listOf(text(/^[\da-f]{64}$/i, 'a SHA-256 in hex'))), key: 'tls.pinned_certs', live: true, doc: 'SHA-256 of the public keys (DER) that certificates of clients may have.' },
   ciphers: { default: null, check: optional(listOf(cipher)), key: 'tls.cipher_suites', live: true, doc: 'Cipher suites of TLS 1.2, the most wanted first. Default those of Node; those of TLS 1.3 are always on.' },
   curves: { default: null, check: optional(listOf(text(/^[\w-]+$/, 'the name of a curve'))), key: 'tls.curve_preferences', live: true, doc: 'Curves, the most wanted first.' },
@@ -109,6 +113,7 @@ export function resolveTls (options: TlsOptions, path = 'tls'): TlsSettings {
   if (others.ca !== null && others.caFile !== null) throw new NatsError('NATS_ERR_OPTION', `${path}.caFile`, "given beside 'ca'", 'one of them')
   return Object.freeze({
     ...others,
+    verify: others.verify || others.verifyAndMap,
     certificates: all,
     pinnedCerts: pinnedCerts === null ? null : new Set(pinnedCerts.map((hash) => hash.toLowerCase())),
     handshakeFirst: handshakeFirst === 'auto' ? autoFallback : handshakeFirst === true ? Infinity : Number(handshakeFirst)

@@ -19,6 +19,8 @@ export interface WebsocketOptions {
   userCookie?: string | null
   passCookie?: string | null
   tokenCookie?: string | null
+  mountpoint?: string | null
+  authorization?: object | null
 }
 
 /** {@link WebsocketOptions} with every default filled in. */
@@ -34,6 +36,10 @@ export interface WebsocketSettings {
   readonly compression: boolean
   /** Names of cookies by the field of CONNECT that each fills. */
   readonly cookies: Readonly<Record<CookieField, string | null>>
+  /** Null is that of the gateway. */
+  readonly mountpoint: string | null
+  /** A user, token or `noAuthUser` of its own; null is that of the gateway. */
+  readonly authorization: object | null
 }
 
 /** Fields of CONNECT that a cookie may fill where they are empty. */
@@ -62,7 +68,9 @@ export const websocketTable = {
   jwtCookie: { default: null, check: cookie, key: 'websocket.jwt_cookie', doc: 'Cookie that is `jwt` for clients that send none in CONNECT.' },
   userCookie: { default: null, check: cookie, key: 'websocket.user_cookie', doc: 'Likewise `user`.' },
   passCookie: { default: null, check: cookie, key: 'websocket.pass_cookie', doc: 'Likewise `pass`.' },
-  tokenCookie: { default: null, check: cookie, key: 'websocket.token_cookie', doc: 'Likewise `auth_token`.' }
+  tokenCookie: { default: null, check: cookie, key: 'websocket.token_cookie', doc: 'Likewise `auth_token`.' },
+  mountpoint: { default: null, check: optional(text(/^/, 'a string')), doc: 'Topic prefix of its clients, where it is not that of the gateway.' },
+  authorization: { default: null, check: optional({ allowed: 'an object', test: (value) => typeof value === 'object' && !Array.isArray(value) }), key: 'websocket.authorization', doc: '`user` and `pass`, `token` or `noAuthUser`, where they are not those of the gateway.' }
 } as const satisfies Record<keyof WebsocketOptions, OptionRow>
 
 /**
@@ -88,6 +96,8 @@ export function resolveWebsocket (options: WebsocketOptions): WebsocketSettings 
     allowedOrigins: allowedOrigins === null || allowedOrigins.length === 0 ? null : new Set(allowedOrigins.map((each) => originOf(each) as string)),
     handshakeTimeout: all.handshakeTimeout,
     compression: all.compression,
+    mountpoint: all.mountpoint,
+    authorization: all.authorization,
     cookies: { jwt: all.jwtCookie, user: all.userCookie, pass: all.passCookie, auth_token: all.tokenCookie }
   })
 }

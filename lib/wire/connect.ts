@@ -77,3 +77,12 @@ export function parseConnect (json: string, before: Readonly<ConnectOptions>): C
   }
   return options
 }
+
+/** The options with other values for fields that are empty. */
+export function withFields (options: ConnectOptions, fields: Readonly<Partial<Record<'jwt' | 'user' | 'pass' | 'auth_token', string>>>): ConnectOptions {
+  const all = { ...options }
+  for (const [name, value] of Object.entries(fields) as [keyof typeof fields, string][]) {
+    if (all[name] === '') all[name] = value
+  }
+  return all
+}

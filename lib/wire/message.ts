@@ -16,7 +16,7 @@ export class Message {
   /** Bytes of header block and payload together. */
   readonly size: number
   readonly tail: string
-  /** The packet that it came in as, for whoever made it; null for a message from NATS. */
+  /** The packet that it came in as, or was stored as, for whoever made that; null for a message from NATS that was not stored. */
   origin: unknown = null
   /** The QoS that it was published with; NATS itself knows none. */
   qos: 0 | 1 | 2 = 0

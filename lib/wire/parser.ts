@@ -1,5 +1,6 @@
 import { NatsError } from '../errors.ts'
-import { isBlank, parsePublish, parseSize, splitArguments, tokenEnd, type PublishArguments } from './arguments.ts'
+import { isBlank, parsePublish, parseSize, splitArguments, tokenEnd } from './arguments.ts'
+import { Incoming, lineRemainder, remainder } from './incoming.ts'
 import { Message } from './message.ts'
 import { detach } from './text.ts'
 
@@ -20,12 +21,6 @@ export interface FrameSink {
   pong (): void
   /** What came is no protocol, or breaks a limit. Nothing is parsed after it. */
   fail (error: NatsError): void
-}
-
-/** A PUB or HPUB whose payload is still to come. */
-interface Pending extends PublishArguments {
-  readonly parts: string[]
-  length: number
 }
 
 // What a step returns where it is not the place of the next one.
@@ -54,7 +49,7 @@ export class Parser {
   private readonly sink: FrameSink
   private rest: string
   private argument: string
-  private pending: Pending | null
+  private pending: Incoming | null
   private bare: Bare
   private paused: boolean
   private running: boolean
@@ -111,7 +106,9 @@ export class Parser {
       at = next
     }
     this.running = false
-    if (at < text.length && !this.stopped) this.rest = text.slice(at)
+    this.argument = ''
+    if (at >= text.length || this.stopped) return
+    this.rest = this.pending === null ? lineRemainder(text, at) : remainder(text, at)
   }
 
   private step (text: string, at: number): number {
@@ -191,7 +188,7 @@ export class Parser {
     const body = end + 2
     const after = body + size + 2
     if (after > text.length) {
-      return this.awaitPayload(text, body, { subject, reply, headerSize: 0, size, head: text.slice(head, body), parts: [], length: 0 })
+      return this.awaitPayload(text, body, new Incoming({ subject, reply, headerSize: 0, size, head: text.slice(head, body) }))
     }
     if (text.charCodeAt(after - 2) !== CR || text.charCodeAt(after - 1) !== LF) return this.unknown()
     this.sink.publish(new Message(subject, reply, 0, size, text.slice(head, after)))
@@ -206,28 +203,29 @@ export class Parser {
     if (args === null) return this.malformed(this.argument)
     if (args.size > this.maxPayload) return this.fail(new NatsError('NATS_ERR_MAX_PAYLOAD', String(args.size)))
     if (this.pedantic) this.sink.publishing(args.subject)
-    return this.awaitPayload(text, body, { ...args, parts: [], length: 0 })
+    return this.awaitPayload(text, body, new Incoming(args))
   }
 
-  private awaitPayload (text: string, body: number, pending: Pending): number {
+  private awaitPayload (text: string, body: number, pending: Incoming): number {
     this.pending = pending
-    return body < text.length ? this.payload(pending, text, body) : body
+    if (body < text.length) return this.payload(pending, text, body)
+    pending.keep()
+    return body
   }
 
-  private payload (pending: Pending, text: string, at: number): number {
-    const missing = pending.size + 2 - pending.length
-    const next = at + Math.min(missing, text.length - at)
+  private payload (pending: Incoming, text: string, at: number): number {
+    const { missing } = pending
+    const end = at + missing
     // nats-server looks at the byte behind the payload as soon as it is there.
-    const cr = at + missing - 2
-    if (cr >= at && cr < text.length && text.charCodeAt(cr) !== CR) return this.unknown()
-    pending.parts.push(text.slice(at, next))
-    pending.length += next - at
-    if (next < at + missing) return next
-    if (text.charCodeAt(next - 1) !== LF) return this.unknown()
+    if (missing > 1 && end - 2 < text.length && text.charCodeAt(end - 2) !== CR) return this.unknown()
+    if (end > text.length) {
+      pending.add(remainder(text, at))
+      return text.length
+    }
+    if (text.charCodeAt(end - 1) !== LF) return this.unknown()
     this.pending = null
-    const tail = pending.head + pending.parts.join('')
-    this.sink.publish(new Message(pending.subject, pending.reply, pending.headerSize, pending.size, tail))
-    return next
+    this.sink.publish(pending.complete(text.slice(at, end)))
+    return end
   }
 
   private bareVerb (text: string, at: number, bare: Bare): number {

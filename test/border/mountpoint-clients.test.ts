@@ -92,7 +92,7 @@ for (const { name, create } of versions) {
     const host = await startHost(t, { create, nats: { mountpoint: 'c/${clientid}/', clientId: '${name}', listeners: [{ port: 0, mountpoint: 'h/${host}/' }, { port: 0 }] } })
     const device = await connectMqtt(t, host.mqttUrl)
     await device.subscribe('#')
-    const ports = host.gateway.listeners.map(({ port }) => port)
+    const ports = host.gateway.listeners.tcp.map(({ port }) => port)
     for (const [i, topic] of ['c/nats:billing/x', 'h/127.0.0.1/x', 'c/nats:billing/x'].entries()) {
       const client = await connect(t, ports[i] as number, { name: 'billing' })
       client.send(pub('x'))
@@ -108,7 +108,7 @@ for (const { name, create } of versions) {
   t.test(`${name}: a mountpoint may lie in another one`, async (t) => {
     const host = await startHost(t, { create, nats: { mountpoint: 'a/', listeners: [{ port: 0, mountpoint: 'a/b/' }, { port: 0, mountpoint: 'a/bc/' }, { port: 0, mountpoint: '' }] } })
     const device = await connectMqtt(t, host.mqttUrl)
-    const clients = await Promise.all(host.gateway.listeners.map(async ({ port }): Promise<RawClient> => {
+    const clients = await Promise.all(host.gateway.listeners.tcp.map(async ({ port }): Promise<RawClient> => {
       const client = await connect(t, port)
       client.send('SUB > 1\r\nSUB b.x 2\r\nSUB x q 3\r\n')
       await client.fence()

@@ -20,7 +20,7 @@ export async function startTenants (t: Teardown, create: typeof versions[number]
 }
 
 export function openPortOf ({ gateway }: Host): number {
-  return gateway.listeners[1]?.port as number
+  return gateway.listeners.tcp[1]?.port as number
 }
 
 /** The official client. */

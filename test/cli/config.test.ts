@@ -46,6 +46,8 @@ t.test('every option of the gateway that has a key is read from it', async (t) =
     max_payload: ['2MB', 2 * 1048576],
     max_control_line: ['1k', 1000],
     max_connections: ['10', 10],
+    max_connections_per_address: ['20', 20],
+    max_connection_rate: ['21', 21],
     max_subscriptions: ['11', 11],
     max_sub_tokens: ['12', 12],
     max_pending: ['1GiB', 1073741824],

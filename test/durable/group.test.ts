@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { asHost } from '../../lib/broker/host.ts'
+import { asHost, type PublishPacket } from '../../lib/broker/host.ts'
 import { HostLink } from '../../lib/broker/link.ts'
 import { Durables, type Membership } from '../../lib/durable/durables.ts'
 import type { Recipient } from '../../lib/durable/member.ts'
@@ -391,4 +391,25 @@ t.test('management', async (t) => {
   t.equal(await durables.purge('acked.g'), 1)
   await durables.remove('acked.g')
   t.same(await durables.list(), [])
+})
+
+t.test('a message whose time is over while it waits is done with', async (t) => {
+  const { store, ack, join } = await setUp(t)
+  const id = store.publish(group, 'a', 'x', { messageExpiryInterval: 1000 })
+  const kept = store.kept.get(group)?.waiting[0]?.packet as PublishPacket
+  kept.messageExpiry = Date.now() + 500_000
+  const peer = new Peer('>')
+  join(peer)
+  const [message] = await peer.next(1)
+  t.match(message?.header, /\r\nNmqtt-Expiry: (500|4\d\d)\r\n/)
+  const { now } = Date
+  t.teardown(() => { Date.now = now })
+  Date.now = () => now() + 400_000
+  ack(message as Message, '-NAK')
+  const [again] = await peer.next(1)
+  t.match(again?.header, /Nmqtt-Delivered: 2\r\n[^]*\r\nNmqtt-Expiry: (100|\d\d)\r\n/)
+  Date.now = () => now() + 500_000
+  ack(again as Message, '-NAK')
+  await called(store, `ack ${id}`)
+  t.same(peer.received, [])
 })

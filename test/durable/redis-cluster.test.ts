@@ -1,27 +1,16 @@
 import { createRequire } from 'node:module'
-import { execFileSync } from 'node:child_process'
-import { Cluster } from 'ioredis'
 import t from 'tap'
 import { persistenceOf } from '../../lib/broker/persistence.ts'
 import type { HostBroker } from '../../lib/broker/host.ts'
-import { freePort, startRedis } from '../helper/processes.ts'
 import { versions } from '../helper/brokers.ts'
+import { startRedisCluster } from '../helper/redis-cluster.ts'
 import { openStore } from './redis-rig.ts'
-import { eventually, group, ids, numbers, outgoing, payloads, publish, raise } from './store-suite.ts'
+import { group, ids, numbers, outgoing, payloads, publish, raise } from './store-suite.ts'
 
 const persistenceRedis = createRequire(import.meta.url)('aedes-persistence-redis') as (options: object) => { destroy: () => Promise<void> }
 
 t.test('RedisStore on Redis Cluster', async (t) => {
-  const nodes: { host: string, port: number }[] = []
-  for (let i = 0; i < 3; i++) {
-    const { port } = await startRedis(t, ['--cluster-enabled', 'yes', '--cluster-port', String(await freePort()), '--cluster-node-timeout', '2000'])
-    nodes.push({ host: '127.0.0.1', port })
-  }
-  execFileSync('redis-cli', ['--cluster', 'create', ...nodes.map(({ host, port }) => `${host}:${port}`), '--cluster-yes'])
-  const cluster = new Cluster(nodes)
-  cluster.on('error', () => {})
-  t.teardown(() => { cluster.disconnect() })
-  await eventually(async () => /cluster_state:ok/.test(String(await cluster.cluster('INFO'))), 'the cluster is there')
+  const { nodes, cluster } = await startRedisCluster(t)
   const persistence = persistenceRedis({ cluster: nodes })
   const broker = await (versions[1] as typeof versions[0]).create({ persistence } as object)
   raise(broker)

@@ -29,6 +29,15 @@ export class MqttPeer {
     return this.received.splice(0, count)
   }
 
+  /** All messages up to the first on a topic, which is left out. */
+  async takeUntil (topic: string): Promise<Received[]> {
+    for (;;) {
+      const at = this.received.findIndex((message) => message.topic === topic)
+      if (at !== -1) return this.received.splice(0, at + 1).slice(0, -1)
+      await new Promise<void>((resolve) => { this.waiting = resolve })
+    }
+  }
+
   async subscribe (filter: string | string[], options: IClientSubscribeOptions = { qos: 1 }): Promise<void> {
     await this.client.subscribeAsync(filter, options)
   }

@@ -1,69 +1,12 @@
 import t from 'tap'
-import net from 'node:net'
 import type { AedesOptions } from 'aedes'
-import mqttPacket, { type Packet } from 'mqtt-packet'
 import type { HostBroker, HostHooks, PublishPacket } from '../../lib/broker/host.ts'
 import { type AnyAedes, startBroker, type Teardown, versions } from '../helper/brokers.ts'
 import { addOffline, startLink, until, waitingFor } from '../helper/links.ts'
 import { connectMqtt } from '../helper/mqtt.ts'
+import { connectRaw } from '../helper/raw-mqtt.ts'
 
 // PUBACK only once a message is stored.
-
-type Version = 4 | 5
-
-/** An MQTT client that sends packets as told, and keeps what it gets. */
-class RawMqtt {
-  readonly got: Packet[] = []
-  closed = false
-  private readonly socket: net.Socket
-  private readonly protocolVersion: Version
-
-  constructor (socket: net.Socket, protocolVersion: Version) {
-    this.socket = socket
-    this.protocolVersion = protocolVersion
-    const parser = mqttPacket.parser({ protocolVersion })
-    parser.on('packet', (packet) => { this.got.push(packet) })
-    socket.on('data', (bytes) => { parser.parse(bytes) })
-    socket.on('error', () => {})
-    socket.on('close', () => { this.closed = true })
-  }
-
-  /** Sends packets in one piece. */
-  send (...packets: object[]): void {
-    this.socket.write(Buffer.concat(packets.map((packet) => mqttPacket.generate(packet as Packet, { protocolVersion: this.protocolVersion }))))
-  }
-
-  publish (messageId: number, topic: string, payload = String(messageId), more: object = {}): object {
-    return { cmd: 'publish', topic, payload, qos: 1, messageId, retain: false, dup: false, ...more }
-  }
-
-  /** The message ids of PUBACKs so far. */
-  get acknowledged (): number[] {
-    return this.got.flatMap((packet) => packet.cmd === 'puback' ? [packet.messageId as number] : [])
-  }
-
-  /**
-   * Sends packets, and resolves when they have been handled as far as they wait for nothing. In one piece, since Aedes
-   * reads on only once what it has read is through.
-   */
-  async fence (...packets: object[]): Promise<void> {
-    const before = this.got.filter(({ cmd }) => cmd === 'pingresp').length
-    this.send(...packets, { cmd: 'pingreq' })
-    await until(() => this.closed || this.got.filter(({ cmd }) => cmd === 'pingresp').length > before)
-  }
-
-  pause (): void { this.socket.pause() }
-  destroy (): void { this.socket.destroy() }
-}
-
-async function connectRaw (t: Teardown, port: number, protocolVersion: Version, more: object = {}): Promise<RawMqtt> {
-  const socket = net.connect(port, '127.0.0.1')
-  t.teardown(() => { socket.destroy() })
-  const client = new RawMqtt(socket, protocolVersion)
-  client.send({ cmd: 'connect', protocolId: 'MQTT', protocolVersion, clean: true, clientId: `raw${port}${Math.random()}`.slice(0, 20), keepalive: 0, ...more })
-  await until(() => client.got.length > 0)
-  return client
-}
 
 /** Holds everything that is stored until told, and counts. */
 class HeldStore {

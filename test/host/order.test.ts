@@ -193,6 +193,20 @@ for (const { name, create } of versions) {
     t.notOk(lane in (broker as unknown as { brokers: object }).brokers)
   })
 
+  t.test(`${name}: the will of a broker that is gone is in the count of this one`, async (t) => {
+    const { broker } = await startBroker(t, create)
+    startLink(t, broker)
+    const seen = listen(broker)
+    await publish(broker, 'a', '')
+    for (const qos of [1, 0]) {
+      const will = { cmd: 'publish', topic: 'gone', payload: Buffer.from('x'), qos, retain: false, dup: false, clientId: 'device', brokerId: 'other' }
+      await new Promise<void>((resolve, reject) => { broker.publish(will as never, (error) => { if (error) reject(error); else resolve() }) })
+      t.equal(will.brokerId, 'other', 'by which Aedes deletes it')
+    }
+    const [first, ...wills] = seen
+    t.match(wills, [{ topic: 'gone', clientId: 'device', brokerId: broker.id, brokerCounter: Number(first?.brokerCounter) + 1 }, { topic: 'gone', brokerId: `${broker.id}/nats` }])
+  })
+
   t.test(`${name}: another gateway on the same broker, later, goes on where the first was`, async (t) => {
     const { broker } = await startBroker(t, create)
     const before = Date.now() * 1024

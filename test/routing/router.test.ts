@@ -1,5 +1,6 @@
 import t from 'tap'
 import { Router, type Receiver } from '../../lib/routing/router.ts'
+import { RouteMemory } from '../../lib/routing/route-cache.ts'
 import { Names } from '../../lib/subject/names.ts'
 import { PrefixMapping } from '../../lib/subject/prefixes.ts'
 
@@ -8,7 +9,7 @@ function receiver (filter: string): Receiver {
 }
 
 t.test('a topic finds who has subscribed since, however many subjects were published meanwhile', async (t) => {
-  const router = new Router(new Names('', PrefixMapping.none, 100), { add () {}, remove () {} })
+  const router = new Router(new Names('', PrefixMapping.none, 100), { add () {}, remove () {} }, new RouteMemory())
   t.equal(router.routeOfTopic('a/b', false)?.hasReceivers, false)
   for (let i = 0; i < 40_000; i++) router.route(`c.${i}`)
   router.subscribe(receiver('a.b'))

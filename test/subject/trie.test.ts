@@ -104,3 +104,37 @@ t.test('finds what comparing token by token finds', async () => {
       match(trie, subject, count).join() === left.filter((filter) => matches(filter, subject) && startsLiterally(filter, count)).sort().join()))
   }), { numRuns: 1000 })
 })
+
+t.test('a filter may be as deep as a control line is long', async (t) => {
+  const depth = 300_000
+  const stars = Array(depth).fill('*').join('.')
+  const names = Array(depth).fill('a').join('.')
+  const trie = trieOf([stars, names])
+  t.equal(match(trie, names).length, 2)
+  trie.remove(stars, stars)
+  trie.remove(names, names)
+  t.equal(trie.size, 0)
+  t.strictSame(match(trie, names), [])
+})
+
+t.test('a match looks at each node once at most', async (t) => {
+  // `*` and the literal at each of ten levels, and an end that fits none: the worst that filters can be crafted to.
+  const levels = 10
+  const filters = Array.from({ length: 2 ** levels }, (_, i) => [...Array.from({ length: levels }, (_, level) => i & (1 << level) ? '*' : 'a'), 'end'].join('.'))
+  const trie = trieOf(filters)
+  const { get } = Map.prototype
+  let looks = 0
+  Map.prototype.get = function (key: unknown) { // eslint-disable-line no-extend-native -- counts the looks, and is put back
+    looks++
+    return get.call(this, key) as unknown
+  }
+  let found: string[]
+  try {
+    found = match(trie, `${'a.'.repeat(levels)}other`)
+  } finally {
+    Map.prototype.get = get // eslint-disable-line no-extend-native -- as above
+  }
+  t.strictSame(found, [])
+  t.ok(looks <= 2 ** (levels + 1) - 1, `${looks} looks for ${filters.length} filters`)
+  t.equal(match(trie, `${'a.'.repeat(levels)}end`).length, filters.length)
+})

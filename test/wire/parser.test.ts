@@ -209,3 +209,28 @@ t.test('survives any bytes', async () => {
     return (parser as unknown as { rest: string }).rest.length <= 64 + 8
   }), { numRuns: 500 })
 })
+
+t.test('blanks before an argument may be endless: they are not kept', async (t) => {
+  for (const verb of ['SUB', 'PUB', 'HPUB', 'UNSUB', 'CONNECT', 'INFO', '-ERR']) {
+    const { scribe, parser } = parserFor({ headers: true }, { line: 64, payload: 100 })
+    parser.push(bytes(verb))
+    for (let i = 0; i < 300; i++) parser.push(bytes(i % 2 === 0 ? ' \t '.repeat(100) : ' '))
+    t.ok((parser as unknown as { rest: string }).rest.length < 10, verb)
+    t.strictSame(scribe.calls, [], verb)
+  }
+  const { scribe, parser } = parserFor({})
+  for (const part of ['SUB  ', '   ', '\t', ' a  ', '  ', '1\r\nSUB ', ' \n', 'b 2\r\nCONNECT', '  ', ' {} \r\n']) parser.push(bytes(part))
+  t.strictSame(scribe.calls, ['sub a - 1', 'sub b - 2', 'connect {} '])
+})
+
+t.test('a payload in single bytes is one message', async (t) => {
+  const { scribe, parser } = parserFor({ headers: true })
+  const payload = Array.from({ length: 1000 }, (_, i) => String.fromCharCode(i % 256)).join('')
+  for (const byte of `PUB a.subject.of.some.length a.reply.of.some.length 1000\r\n${payload}\r\nHPUB a 12 1000\r\n${payload}\r\n`) parser.push(bytes(byte))
+  t.equal(scribe.messages.length, 2)
+  t.equal(scribe.messages[0]?.body, payload)
+  t.equal(scribe.messages[0]?.subject, 'a.subject.of.some.length')
+  t.equal(scribe.messages[0]?.reply, 'a.reply.of.some.length')
+  t.equal(scribe.messages[1]?.header, payload.slice(0, 12))
+  t.equal(scribe.messages[1]?.body, payload.slice(12))
+})

@@ -2,6 +2,7 @@ import { isCorrelated, uncorrelated } from '../../broker/correlation.ts'
 import type { PublishPacket } from '../../broker/host.ts'
 import { type Publishing, publishingOfPacket } from '../../broker/properties.ts'
 import { NatsError } from '../../errors.ts'
+import type { Awaited } from '../../routing/replies.ts'
 import type { Route } from '../../routing/router.ts'
 import { isReservedReply, isReservedSubject } from '../../wire/limits.ts'
 import type { Message } from '../../wire/message.ts'
@@ -13,19 +14,15 @@ import { Subscription } from '../subscription.ts'
 // hot: once per message
 /** PUB and HPUB (server/client.go processInboundClientMsg, in its order of checks). */
 export function publish (client: Client, message: Message): void {
-  const { durables } = client.services
-  const { subject } = message
-  const first = subject.charCodeAt(0)
-  if (first === 0x24 /* $ */ && durables !== null && durables.acknowledge(message, client.space)) {
+  const first = message.subject.charCodeAt(0)
+  if (first === 0x24 /* $ */ && client.services.durables?.acknowledge(message, client.space) === true) {
     if (client.options.verbose) client.outbox.write(OK)
-  } else if (isReservedSubject(subject)) {
-    deny(client, message)
-  } else if (first === 0x5f /* _ */ && isCorrelated(subject)) {
+  } else if (first === 0x5f /* _ */ && isCorrelated(message.subject)) {
     const answer = uncorrelated(message)
     // Who got the request may answer it; anybody else is somebody who publishes to the response topic.
-    if (client.permissions?.takeReply(subject) === true || mayPublish(client, answer.subject)) check(client, answer)
+    if (client.permissions?.takeReply(message.subject) === true || mayPublish(client, answer.subject)) check(client, answer)
     else deny(client, message)
-  } else if (mayPublish(client, subject)) {
+  } else if (mayPublish(client, message.subject)) {
     check(client, message)
   } else {
     deny(client, message)
@@ -40,6 +37,10 @@ function mayPublish (client: Client, subject: string): boolean {
 
 // hot: once per message
 function check (client: Client, message: Message): void {
+  if (isReservedSubject(message.subject)) {
+    deny(client, message)
+    return
+  }
   const { policy } = client.services
   const { bridge, router } = client.space
   const route = router.route(message.subject)
@@ -83,7 +84,7 @@ function send (client: Client, message: Message, route: Route, packet: PublishPa
   if (client.options.verbose) client.outbox.write(OK)
   const delivered = deliver(client, message, route)
   const listened = bridge.hasListener(route)
-  if (listened) expectAnswer(client, message, route)
+  if (listened) expectAnswer(client, message, bridge.destinationTopic(route))
   if (listened || bridge.isObserved) {
     client.backlog.add(message.size)
     const published = packet ?? bridge.packetOf(message, bridge.destinationTopic(route) ?? names.hookTopic(route.subject), 0)
@@ -101,9 +102,10 @@ function store (client: Client, message: Message, route: Route, publishing: Publ
     return
   }
   const packet = granted ?? bridge.packetOf(message, topic, publishing)
-  expectAnswer(client, message, route)
+  const awaited = expectAnswer(client, message, topic)
   client.gate.await<Error | null>((done) => { bridge.publishStored(packet, client.facade, done) }, (error) => {
     if (error !== null) {
+      if (awaited !== null) client.services.spaces.replies?.withdraw(awaited)
       client.services.counters.failedPublishes++
       client.debug(`publish failed: ${error.message}`)
       deny(client, message)
@@ -111,9 +113,15 @@ function store (client: Client, message: Message, route: Route, publishing: Publ
     }
     if (client.options.verbose) client.outbox.write(OK)
     message.qos = packet.qos
+    message.origin = packet
     const now = router.route(message.subject)
     const delivered = deliver(client, message, now)
-    if (delivered === 0 && !bridge.hasListener(now)) answerUnlessStored(client, message, topic)
+    if (!bridge.hasListener(now) && (awaited !== null || (delivered === 0 && isToldOfNobody(client, message)))) {
+      unlessStored(client, packet, () => {
+        if (awaited !== null) client.services.spaces.replies?.withdraw(awaited)
+        if (delivered === 0) answerForNobody(client, message)
+      })
+    }
   })
 }
 
@@ -128,27 +136,30 @@ function deliver (client: Client, message: Message, route: Route): number {
 }
 
 /** A device may answer that cannot see the reply subject. */
-function expectAnswer (client: Client, message: Message, route: Route): void {
+function expectAnswer (client: Client, message: Message, topic: string | null): Awaited | null {
   const { replies } = client.services.spaces
-  const topic = message.reply === '' || replies === null ? null : client.space.bridge.destinationTopic(route)
-  if (topic !== null) replies?.expect(client.space, topic, message.reply)
+  return message.reply === '' || topic === null || replies === null ? null : replies.expect(client.space, topic, message.reply)
 }
 
-/** A session that is away and has the request stored will serve it. */
-function answerUnlessStored (client: Client, message: Message, topic: string): void {
-  if (message.qos === 0) {
-    answerForNobody(client, message)
-  } else if (message.reply !== '' && client.options.no_responders) {
-    const { link } = client.services
-    client.gate.await<boolean>((done) => { link.isStoredFor(topic).then(done, () => { done(true) }) }, (isStored) => {
-      if (!isStored) answerForNobody(client, message)
-    })
+/** Calls back unless a session has stored the packet: one that is away will serve it. */
+function unlessStored (client: Client, { qos, topic }: PublishPacket, callback: () => void): void {
+  if (qos === 0) {
+    callback()
+    return
   }
+  const { link } = client.services
+  client.gate.await<boolean>((done) => { link.isStoredFor(topic).then(done, () => { done(true) }) }, (isStored) => {
+    if (!isStored) callback()
+  })
+}
+
+function isToldOfNobody (client: Client, message: Message): boolean {
+  return message.reply !== '' && client.options.no_responders
 }
 
 /** A request that nobody serves is answered at once, if the client asked for that and listens to the reply itself. */
 function answerForNobody (client: Client, message: Message): void {
-  if (message.reply === '' || !client.options.no_responders) return
+  if (!isToldOfNobody(client, message)) return
   for (const receiver of client.space.router.match(message.reply)) {
     if (receiver instanceof Subscription && receiver.owner === client && receiver.queue === null) {
       client.outbox.write(noResponders(message.reply, receiver.sid))

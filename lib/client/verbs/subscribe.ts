@@ -122,18 +122,17 @@ function addDurable (client: Client, granted: Granted & { readonly queue: string
 }
 
 /**
- * Subscribes with what is retained. Nothing that the client sends meanwhile is looked at, so that the answer to a PING
- * says that all of it is there.
+ * Subscribes with what is retained. A client has one subscription at a time that reads it; the next SUB waits for its turn,
+ * and so does a PING, whose answer says that all of it is there. Anything else goes on: an UNSUB counts what comes.
  */
 function addRetained (client: Client, granted: Granted): void {
-  const { link } = client.services
-  const subscription = new RetainedSubscription(client, granted)
-  put(client, subscription)
-  if (client.options.verbose) client.outbox.write(OK)
-  client.gate.await<void>((done) => {
-    // What is published from now on comes live.
-    link.whenLive(client.registration, () => { subscription.begin().then(done, done) })
-  }, () => {})
+  client.gate.await<void>((done) => { client.whenRetained(done) }, () => {
+    const subscription = new RetainedSubscription(client, granted)
+    put(client, subscription)
+    if (client.options.verbose) client.outbox.write(OK)
+    client.retained = subscription
+    subscription.begin()
+  })
 }
 
 function put (client: Client, subscription: Subscription): void {

@@ -152,7 +152,9 @@ let mqttClients = 0
 export class MqttClient extends Client {
   packet = []
 
-  static async open (port, fail, hello = mqttConnect(`bench-${process.pid}-${++mqttClients}`)) {
+  static version = 4
+
+  static async open (port, fail, hello = mqttConnect(`bench-${process.pid}-${++mqttClients}`, true, this.version)) {
     const client = new this(port, fail)
     // CONNACK first: Aedes queues at most 42 packets that come before it.
     const connack = client.control('CONNACK')
@@ -164,7 +166,7 @@ export class MqttClient extends Client {
   async subscribe (topic, frame) {
     this.count(frame)
     const suback = this.control('SUBACK')
-    this.socket.write(mqttSubscribe(topic))
+    this.socket.write(mqttSubscribe(topic, 0, this.constructor.version))
     await suback
   }
 
@@ -192,6 +194,10 @@ export class MqttClient extends Client {
     else if (packet[0] === 0xd0) this.arrived('PINGRESP')
     else this.fail(new Error(`unexpected from the MQTT side: ${Buffer.from(packet).toString('hex').slice(0, 100)}`))
   }
+}
+
+export class Mqtt5Client extends MqttClient {
+  static version = 5
 }
 
 // Writes frames from a prebuilt buffer, round and round, as fast as the socket takes them and no faster.

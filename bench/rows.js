@@ -37,6 +37,24 @@ export function makeRows (quick) {
   const rows = [
     ...throughput,
     {
+      id: 'headers-nats-nats',
+      peers: both,
+      job: { ...natsToNats, properties: true },
+      figures: [{ key: 'rate', id: 'headers-nats-nats', title: 'NATS -> NATS, 128 B and 3 headers', unit: 'msg/s' }]
+    },
+    {
+      id: 'headers-mqtt-nats',
+      peers: ['aedes-nats'],
+      job: { kind: 'throughput', from: 'mqtt', to: 'nats', size: 128, properties: true },
+      figures: [{ key: 'rate', id: 'headers-mqtt-nats', title: 'MQTT 5 -> NATS, 128 B and 3 user properties', unit: 'msg/s' }]
+    },
+    {
+      id: 'headers-mqtt-mqtt',
+      peers: ['aedes-nats', 'aedes'],
+      job: { kind: 'throughput', from: 'mqtt', to: 'mqtt', size: 128, properties: true },
+      figures: [{ key: 'rate', id: 'headers-mqtt-mqtt', title: 'MQTT 5 -> MQTT 5, 128 B and 3 user properties', unit: 'msg/s' }]
+    },
+    {
       id: 'gateway-a',
       peers: both,
       job: natsToNats,
@@ -152,6 +170,9 @@ export const targets = [
     { figure: `mqtt-nats-${size}`, atLeast: 2.5, of: { peer: 'aedes', figure: `mqtt-mqtt-${size}` }, text: "aedes' MQTT -> MQTT" },
     { figure: `mqtt-nats-${size}`, atLeast: 2.5, of: { peer: 'bridge', figure: `mqtt-nats-${size}` }, text: 'bridge' }
   ]),
+  ofNatsServer('headers-nats-nats', 0.5),
+  { figure: 'headers-mqtt-nats', atLeast: 0.3, of: { peer: 'aedes-nats', figure: 'mqtt-nats-128' }, text: 'without them' },
+  { figure: 'headers-mqtt-nats', atLeast: 1.5, of: { peer: 'aedes', figure: 'headers-mqtt-mqtt' }, text: "aedes' MQTT 5 -> MQTT 5" },
   ofNatsServer('gateway-a', 0.6),
   ofNatsServer('gateway-b', 0.35),
   ofNatsServer('gateway-c', 0.35),

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { Server } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Authenticator } from './auth/authenticator.ts'
 import { HostHookPolicy } from './auth/hooks.ts'
+import { Seats } from './auth/seats.ts'
 import { asHost, type Broker } from './broker/host.ts'
 import { Inlet } from './broker/inlet.ts'
 import { HostLink } from './broker/link.ts'
@@ -10,6 +10,7 @@ import { type StoreConnection, storeConnection } from './broker/store-connection
 import { type Arrival, type ClientStream, tcpRules } from './client/arrival.ts'
 import { Client } from './client/client.ts'
 import { Flusher } from './client/flusher.ts'
+import { awaitLogIn } from './client/login.ts'
 import { addTraffic, Counters, type Services, type Traffic } from './client/services.ts'
 import { createDurables } from './durable/create.ts'
 import type { DurableGroups } from './durable/durables.ts'
@@ -18,7 +19,8 @@ import { Admission } from './gateway/admission.ts'
 import { LameDuck } from './gateway/lame-duck.ts'
 import { infoFor } from './gateway/info.ts'
 import { checkListeners, Listeners } from './gateway/listeners.ts'
-import { type GatewayOptions, optionTable, type OptionRow, type ResolvedOptions, resolveOptions } from './options.ts'
+import { createAuthenticator, reload } from './gateway/reload.ts'
+import { type GatewayOptions, type ResolvedOptions, resolveOptions } from './options.ts'
 import { checkNames, type Space, Spaces } from './routing/spaces.ts'
 import { serverShutdown } from './wire/close-status.ts'
 import { type Info, infoLine } from './wire/info.ts'
@@ -30,8 +32,6 @@ import { messageOf } from './wire/message.ts'
 //   socket -> wire/parser -> client/dispatch -> routing/router -> broker/bridge -> Aedes.publish -> MQTT clients, other nodes
 //   socket <- client/outbox <- client/subscription <- routing/router <- routing/spaces <- broker/inlet <- Aedes mq (mqemitter)
 
-// How long a client may take to say who it is, in milliseconds (server/const.go AUTH_TIMEOUT).
-const authTimeout = 2000
 // How long close() waits for Redis to answer, in milliseconds.
 const settleTime = 1000
 
@@ -70,8 +70,7 @@ export class Gateway {
     const resolved = resolveOptions(options)
     checkNames(resolved)
     const settings = checkListeners(resolved)
-    const authenticator = new Authenticator(resolved.authorization, [settings.tcpRules, settings.websocketRules])
-    for (const warning of authenticator.warnings) resolved.logger.warn({}, warning)
+    const authenticator = createAuthenticator(resolved, settings)
     const host = asHost(broker)
     this.listeners = new Listeners(settings, {
       greet: (arrival, address) => infoLine(this.info(arrival, address)),
@@ -88,6 +87,7 @@ export class Gateway {
       spaces: new Spaces(link, this.inlet, resolved),
       policy: new HostHookPolicy(link),
       authenticator,
+      seats: new Seats(),
       durables: createDurables(link, resolved, (space, subject) => { this.answer(space, subject) }),
       flusher: new Flusher(),
       counters: this.counters,
@@ -171,14 +171,13 @@ export class Gateway {
       stream.destroy()
       return
     }
-    const { authenticator, policy } = this.services
     const arrival = { greeting, request, mountpoint, rules, info, fields }
     const client = new Client(stream, arrival, this.services)
     const refused = this.admission.enter(client.address, this.clients.size + this.listeners.pending, this.options)
     this.counters.totalConnections++
     this.clients.set(client.cid, client)
     client.start(this.info(arrival, client.address))
-    if (authenticator.isRequired(rules) || policy.authenticates) client.clock.awaitConnect(authenticator.timeout ?? authTimeout)
+    awaitLogIn(client)
     if (refused !== null) client.fail(refused)
   }
 
@@ -210,23 +209,13 @@ export class Gateway {
   }
 
   /**
-   * Changes options while connections go on. Only those that `optionTable` calls `live` can change.
+   * Changes options while connections go on. Only those that `optionTable` calls `live` can change; what is undefined
+   * stays as it is. With `authorization` every connection is looked at again: whoever is not let in any more is closed.
    *
    * @throws {NatsError} NATS_ERR_OPTION, NATS_ERR_OPTION_UNKNOWN; nothing has changed then
    */
   update (changes: GatewayOptions): void {
-    const table: Record<string, OptionRow> = optionTable
-    for (const [name, value] of Object.entries(changes)) {
-      if (Object.hasOwn(table, name) && table[name]?.live === undefined && value !== this.options[name as keyof ResolvedOptions]) {
-        throw new NatsError('NATS_ERR_OPTION', name, 'fixed while the gateway runs', Object.keys(table).filter((key) => table[key]?.live).join(', '))
-      }
-    }
-    const options = resolveOptions({ ...this.options, ...changes })
-    this.listeners.reconfigure(options)
-    this.services.options = options
-    const { replies } = this.services.spaces
-    if (replies !== null) replies.timeout = this.options.replyTimeout
-    for (const client of this.clients.values()) client.reconfigure()
+    reload(this.services, this.listeners, this.clients, changes)
   }
 
   /** Whether WebSocket connections come in by a path of the host's HTTP server: `attach`. */

@@ -37,6 +37,12 @@ t.test('the service that misses nothing', async (t) => {
   await second.stop('SIGINT')
 })
 
+t.test('the service that commands devices', async (t) => {
+  const run = new Process(t, process.execPath, [example('request-device.js')])
+  t.equal(await run.exit(), 0)
+  t.equal(run.output, 'MQTT 3.1.1 lamp: turn on done\nMQTT 5 heater: heat to 21 done\n')
+})
+
 for (const name of ['aedes.js', 'fastify.js']) {
   t.test(name, async (t) => {
     const run = new Process(t, process.execPath, [example(name)], { ...process.env, NATS_PORT: '0', MQTT_PORT: '0', PORT: '0' })

@@ -1,18 +1,19 @@
 // One publisher, one kind of receiver: messages (deliveries, when there are several receivers) a second.
-import { MqttClient, NatsClient, Publisher } from '../clients.js'
-import { mqttPublish, natsMsg, natsPub, repeat } from '../frames.js'
+import { Mqtt5Client, MqttClient, NatsClient, Publisher } from '../clients.js'
+import { mqtt5Publish, mqttPublish, natsConnectHeaders, natsHmsg, natsHpub, natsMsg, natsPub, repeat } from '../frames.js'
 import { Rounds } from './rounds.js'
 
 const subject = 'bench.subject'
 const topic = 'bench/subject'
 
 export async function throughput (job, fail) {
-  const { from, to, also, size, receivers: many = 1 } = job
+  // With `properties` the messages have three headers, or MQTT 5 user properties.
+  const { from, to, also, size, properties = false, receivers: many = 1 } = job
   const receivers = []
   for (let i = 0; i < many; i++) receivers.push(await receiver(to))
   const extra = also === undefined ? null : await receiver(also)
   const client = await open(from)
-  const frame = from === 'nats' ? natsPub(subject, size) : mqttPublish(topic, size)
+  const frame = published()
   // Each byte published to many is many bytes at the server: smaller writes keep its bursts alike.
   const slice = many > 1 ? 16 * 1024 : 256 * 1024
   const publisher = new Publisher(client, repeat(frame, slice), frame.length, slice)
@@ -32,13 +33,19 @@ export async function throughput (job, fail) {
   return { figures, errors, published: publisher.published }
 
   function open (kind) {
-    return kind === 'nats' ? NatsClient.open(job.nats, fail) : MqttClient.open(job.mqtt, fail)
+    if (kind === 'nats') return properties ? NatsClient.open(job.nats, fail, natsConnectHeaders) : NatsClient.open(job.nats, fail)
+    return properties ? Mqtt5Client.open(job.mqtt, fail) : MqttClient.open(job.mqtt, fail)
+  }
+
+  function published () {
+    if (from === 'nats') return properties ? natsHpub(subject, size) : natsPub(subject, size)
+    return properties ? mqtt5Publish(topic, size) : mqttPublish(topic, size)
   }
 
   async function receiver (kind) {
     const client = await open(kind)
-    if (kind === 'nats') await client.subscribe(subject, natsMsg(subject, 1, size))
-    else await client.subscribe(topic, mqttPublish(topic, size))
+    if (kind === 'nats') await client.subscribe(subject, properties ? natsHmsg(subject, 1, size, from === 'mqtt') : natsMsg(subject, 1, size))
+    else await client.subscribe(topic, properties ? mqtt5Publish(topic, size) : mqttPublish(topic, size))
     return client
   }
 }

@@ -1,4 +1,5 @@
 import type { ConnectOptions } from '../wire/connect.ts'
+import type { Identity } from './identity.ts'
 
 /** The part of Node's `tls.PeerCertificate` that is looked at; `getPeerCertificate()` of a client without one lacks it. */
 export interface ClientCertificate {
@@ -33,6 +34,8 @@ export interface Attempt {
   readonly certificate: ClientCertificate | null
   /** The address of the client, without `::ffff:`. */
   readonly address: string
+  /** Who it has been so far, with the same CONNECT; null where it is new. */
+  readonly before: Identity | null
   /** False once the connection has ended: then no time is spent on its password. */
   readonly isOpen: () => boolean
 }

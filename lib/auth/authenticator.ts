@@ -2,7 +2,7 @@ import { NatsError } from '../errors.ts'
 import type { AuthorizationOption } from '../options/authorization.ts'
 import type { Attempt, Credentials, ListenerRules } from './attempt.ts'
 import { refusal } from './claim-set.ts'
-import { type Identity, noLimits } from './identity.ts'
+import { type Identity, noCredentials, noLimits } from './identity.ts'
 import { OperatorMode } from './operator-mode.ts'
 import { kindOf, OptionReader, wrongOption } from './option-reader.ts'
 import { isBcrypt, isSame, matchesPassword } from './passwords.ts'
@@ -22,6 +22,8 @@ function credentialsOf (reader: OptionReader): Credentials {
   if (credentials.token !== null && (credentials.user !== null || credentials.pass !== null)) {
     throw wrongOption(reader.path, 'one with a token and a user', 'a user with password, or a token')
   }
+  // nats-server then asks for nothing.
+  if (credentials.pass !== null && credentials.user === null) throw wrongOption(reader.path, 'one with a password and no user', 'a user with password, or a token')
   return credentials
 }
 
@@ -41,7 +43,6 @@ export class Authenticator {
   private readonly credentials: Credentials
   private readonly users = new Users()
   private readonly operators: OperatorMode | null
-  private readonly connections = new Map<string, number>()
 
   /**
    * @param option null lets everybody in
@@ -159,28 +160,30 @@ export class Authenticator {
     return this.withSingle(attempt)
   }
 
-  /** Nothing is asked; what the client says of itself is for hooks. */
+  /**
+   * Nothing is asked; what the client says of itself is for hooks. Of several kinds of credentials one counts, so that
+   * no hook lets a client in by the one and takes its name from the other.
+   */
   private open (attempt: Attempt): Identity {
     const { options } = attempt
-    const proven = prove(options, attempt.nonce, this.now())
-    const username = options.user !== '' ? options.user : proven.nkey !== '' ? proven.nkey : null
-    return identityOf({ name: nameOf(proven.nkey, options.user, options.auth_token), username, account: null, permissions: null, proven })
+    const { nkey, jwt, key } = prove(options, attempt.nonce, this.now())
+    if (key !== '') return identityOf({ name: nameOf(key, '', ''), username: key, shown: { ...noCredentials, nkey, jwt } })
+    const { user, pass, auth_token: token } = options
+    if (user !== '') return identityOf({ name: nameOf('', user, ''), username: user, shown: { ...noCredentials, user, pass } })
+    return identityOf({ name: nameOf('', '', token), username: null, shown: { ...noCredentials, pass, auth_token: token } })
   }
 
   private known (attempt: Attempt, { id, pass, account, rights }: User): Identity {
-    const isKey = pass === null
-    return identityOf({
-      name: isKey ? nameOf(id, '', '') : nameOf('', id, ''),
-      username: id,
-      account,
-      permissions: rights === null ? null : new Permissions(rights),
-      proven: isKey ? { nkey: id, jwt: '' } : prove(attempt.options, attempt.nonce, this.now())
-    })
+    const { options, nonce } = attempt
+    const rest = { username: id, account, permissions: rights === null ? null : new Permissions(rights) }
+    if (pass === null) return identityOf({ ...rest, name: nameOf(id, '', ''), shown: { ...noCredentials, nkey: id } })
+    const { nkey, jwt } = prove(options, nonce, this.now())
+    return identityOf({ ...rest, name: nameOf('', id, ''), shown: { ...noCredentials, user: options.user === id ? id : '', pass: options.pass, nkey, jwt } })
   }
 
   private withKey (attempt: Attempt, key: string, noAuthUser: string | null): Identity {
     const user = this.users.withKey(key, attempt.listener)
-    if (key === noAuthUser) return { ...this.known(attempt, user), proven: { nkey: '', jwt: '' } }
+    if (key === noAuthUser) return { ...this.known(attempt, user), shown: noCredentials }
     checkSignature(key, attempt.options.sig, attempt.nonce)
     return this.known(attempt, user)
   }
@@ -195,41 +198,31 @@ export class Authenticator {
   private withSingle (attempt: Attempt): Identity | Promise<Identity> {
     const { options, listener } = attempt
     const { user, pass, token } = this.credentialsFor(listener)
-    const who = (): Identity => ({ ...this.open(attempt), username: user, name: nameOf('', user ?? '', options.auth_token) })
-    if (token !== null) return this.compared(attempt, token, options.auth_token, who)
+    const { nkey, jwt } = prove(options, attempt.nonce, this.now())
+    if (token !== null) {
+      const shown = { ...noCredentials, auth_token: options.auth_token, nkey, jwt }
+      return this.compared(attempt, token, options.auth_token, () => identityOf({ name: nameOf('', '', options.auth_token), username: null, shown }))
+    }
     if (user === null) throw refusal('CONNECT has no credentials')
     if (!isSame(user, options.user)) throw refusal(`there is no user ${JSON.stringify(options.user)}`)
-    return this.compared(attempt, pass ?? '', options.pass, who)
+    const shown = { ...noCredentials, user, pass: options.pass, nkey, jwt }
+    return this.compared(attempt, pass ?? '', options.pass, () => identityOf({ name: nameOf('', user, ''), username: user, shown }))
   }
 
   private compared (attempt: Attempt, configured: string, given: string, who: () => Identity): Identity | Promise<Identity> {
     const check = (same: boolean): Identity => {
       if (!same) throw refusal('wrong password or token')
-      return who()
+      return { ...who(), match: { configured, given } }
     }
+    const match = attempt.before?.match ?? null
+    if (match !== null && match.configured === configured && match.given === given) return check(true)
     const same = matchesPassword(configured, given, attempt.isOpen)
     return typeof same === 'boolean' ? check(same) : same.then(check)
   }
 
-  /** Whether a connection in operator mode may stay after the accounts were loaded again; null if so. */
+  /** Whether a connection in operator mode may stay that another authenticator let in; null if so. */
   recheck (identity: Identity): NatsError | null {
     return this.operators?.recheck(identity, this.now()) ?? null
-  }
-
-  /** Counts a connection of an account, up to its limit; `leave` has to follow where this is null. */
-  enter ({ account, accountConnections }: Identity): NatsError | null {
-    if (account === null) return null
-    const count = this.connections.get(account) ?? 0
-    if (count >= accountConnections) return new NatsError('NATS_ERR_ACCOUNT_CONNECTIONS', String(accountConnections), account)
-    this.connections.set(account, count + 1)
-    return null
-  }
-
-  leave ({ account }: Identity): void {
-    if (account === null) return
-    const count = this.connections.get(account) ?? 0
-    if (count > 1) this.connections.set(account, count - 1)
-    else this.connections.delete(account)
   }
 }
 
@@ -244,6 +237,6 @@ function nameOf (key: string, user: string, token: string): string {
   return token !== '' ? 'Token "[REDACTED]"' : 'User "N/A"'
 }
 
-function identityOf (known: Pick<Identity, 'name' | 'username' | 'account' | 'permissions' | 'proven'>): Identity {
-  return { ...known, accountConnections: Infinity, limits: noLimits, expires: null, jwt: null }
+function identityOf (known: Pick<Identity, 'name' | 'username' | 'shown'> & Partial<Pick<Identity, 'account' | 'permissions'>>): Identity {
+  return { account: null, permissions: null, ...known, accountConnections: Infinity, limits: noLimits, expires: null, jwt: null, match: null }
 }

@@ -9,6 +9,11 @@ export interface ConnectionLimits {
   readonly data: number
 }
 
+/** The credentials of a CONNECT. */
+export type ShownCredentials = Pick<ConnectOptions, 'user' | 'pass' | 'auth_token' | 'nkey' | 'jwt'>
+
+export const noCredentials: ShownCredentials = Object.freeze({ user: '', pass: '', auth_token: '', nkey: '', jwt: '' })
+
 /** Who a connection is, and what it may do. */
 export interface Identity {
   /** For logs and monitoring, as nats-server writes it: `User "alice"`, `Nkey "U..."`, `Token "[REDACTED]"`. Nothing secret. */
@@ -24,8 +29,10 @@ export interface Identity {
   readonly limits: ConnectionLimits
   /** When the connection ends, and with which error; null is never. Milliseconds since 1970. */
   readonly expires: { readonly at: number, readonly code: Extract<ErrorCode, 'NATS_ERR_USER_EXPIRED' | 'NATS_ERR_ACCOUNT_EXPIRED'> } | null
-  /** The nkey and JWT of CONNECT as far as the client has proven that they are its own, else '': what the hooks of the host may see. */
-  readonly proven: Pick<ConnectOptions, 'nkey' | 'jwt'>
+  /** Of CONNECT the credentials by which the client got in, or by which a hook may let it in: what those see, who must take nothing else for proven. The others are ''. */
+  readonly shown: ShownCredentials
+  /** What was found to match, so that it need not be compared again; null for nothing. Secret. */
+  readonly match: { readonly configured: string, readonly given: string } | null
   /** What the JWT of operator mode says besides; null without one. */
   readonly jwt: UserToken | null
 }

@@ -3,7 +3,7 @@ import type { ConnectionType } from '../options/authorization.ts'
 import { type Account, isRevoked, readAccount } from './accounts.ts'
 import type { Attempt } from './attempt.ts'
 import { refusal } from './claim-set.ts'
-import type { Identity } from './identity.ts'
+import { type Identity, noCredentials } from './identity.ts'
 import { checkTime, decodeJwt, type Jwt } from './jwt.ts'
 import { isPublicKey } from './nkey.ts'
 import { wrongOption } from './option-reader.ts'
@@ -148,7 +148,8 @@ export class OperatorMode {
         data: limit(limits.data)
       },
       expires: at === Infinity ? null : { at, code: userEnd <= accountEnd ? 'NATS_ERR_USER_EXPIRED' : 'NATS_ERR_ACCOUNT_EXPIRED' },
-      proven: { nkey: '', jwt: token },
+      shown: { ...noCredentials, jwt: token },
+      match: null,
       jwt: { subject: jwt.subject, issuer: jwt.issuer, name: jwt.name, tags: jwt.nats.texts('tags'), issuedAt: jwt.issuedAt, bearer: limits.bearer }
     }
   }

@@ -1,3 +1,4 @@
+import { answerSubject } from '../broker/correlation.ts'
 import { detach } from '../wire/text.ts'
 import type { RuleSet } from './subject-rules.ts'
 
@@ -67,7 +68,7 @@ export class Permissions {
   /** Lets the client answer, if it may not anyway. */
   noteReply (subject: string): void {
     const { responses } = this.rights
-    if (responses === null || this.isAllowed(subject)) return
+    if (responses === null || this.isAllowed(answerSubject(subject))) return
     const now = this.now()
     // To the end, so that the oldest are in front.
     this.replies.delete(subject)

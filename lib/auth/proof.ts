@@ -24,20 +24,31 @@ function holds (check: () => void): boolean {
   }
 }
 
-/**
- * Of nkey and JWT those that the client has proven to be its own, by signing the nonce; '' instead of the others. A JWT
- * then is what its issuer has signed, whoever that is. For hooks, where the gateway itself asks for neither.
- */
-export function prove (options: Readonly<ConnectOptions>, nonce: string, now: number): Pick<ConnectOptions, 'nkey' | 'jwt'> {
+/** What a client has proven to be its own by signing the nonce; '' instead of the rest. */
+export interface Proof {
+  readonly nkey: string
+  /** It then is what its issuer has signed, whoever that is. */
+  readonly jwt: string
+  /** The public key of the client. */
+  readonly key: string
+}
+
+/** For hooks, where the gateway itself asks for neither nkey nor JWT. */
+export function prove (options: Readonly<ConnectOptions>, nonce: string, now: number): Proof {
   const { nkey, jwt, sig } = options
-  return {
-    nkey: nkey !== '' && holds(() => { checkSignature(nkey, sig, nonce) }) ? nkey : '',
-    jwt: jwt !== '' && holds(() => {
-      const decoded = decodeJwt(jwt, 'user')
-      checkTime(decoded, now)
-      checkSignature(decoded.subject, sig, nonce)
-    })
-      ? jwt
-      : ''
+  const ownsKey = nkey !== '' && holds(() => { checkSignature(nkey, sig, nonce) })
+  const subject = jwt === '' ? '' : subjectOf(jwt, sig, nonce, now)
+  return { nkey: ownsKey ? nkey : '', jwt: subject === '' ? '' : jwt, key: ownsKey ? nkey : subject }
+}
+
+/** The user of a JWT who has signed the nonce; '' if it is not valid, or not signed. */
+function subjectOf (jwt: string, sig: string, nonce: string, now: number): string {
+  try {
+    const decoded = decodeJwt(jwt, 'user')
+    checkTime(decoded, now)
+    checkSignature(decoded.subject, sig, nonce)
+    return decoded.subject
+  } catch {
+    return ''
   }
 }

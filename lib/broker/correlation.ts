@@ -34,13 +34,25 @@ export function isCorrelated (subject: string): boolean {
   return subject.startsWith(prefix)
 }
 
+/** What a reply subject stands for; null where it stands for nothing but itself. */
+function read (reply: string): { readonly data: Buffer, readonly subject: string } | null {
+  const [, token = '', subject = ''] = /^_MQTT_REPLY\.([\w-]+)\.(.+)$/s.exec(reply) ?? []
+  const data = Buffer.from(token, 'base64url')
+  return data.length === 0 || data.toString('base64url') !== token || !isLiteral(subject) ? null : { data, subject }
+}
+
+/** The subject that an answer to any reply subject is published to. */
+export function answerSubject (reply: string): string {
+  return isCorrelated(reply) ? read(reply)?.subject ?? reply : reply
+}
+
 /**
  * The answer to such a reply subject as what it is: a message to the response topic, with the correlation data. A subject
  * that stands for none is one like any other.
  */
 export function uncorrelated (message: Message): Message {
-  const [, token = '', subject = ''] = /^_MQTT_REPLY\.([\w-]+)\.(.+)$/s.exec(message.subject) ?? []
-  const data = Buffer.from(token, 'base64url')
-  if (data.length === 0 || data.toString('base64url') !== token || !isLiteral(subject)) return message
+  const answered = read(message.subject)
+  if (answered === null) return message
+  const { data, subject } = answered
   return rewritten(message, { subject, header: withLines(message.header, `Nmqtt-Correlation-Data: ${data.toString('base64')}\r\n`) })
 }

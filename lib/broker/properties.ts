@@ -22,7 +22,8 @@ const maxString = 65_535
 const maxExpiry = 0xffff_ffff
 
 function isOurs (name: string): boolean {
-  return name.length > prefix.length && name.slice(0, prefix.length).toLowerCase() === prefix
+  // n, N
+  return (name.charCodeAt(0) | 0x20) === 0x6e && name.length > prefix.length && name.slice(0, prefix.length).toLowerCase() === prefix
 }
 
 /** The name of a header without the prefix, in lower case; null when it is not ours. */
@@ -106,20 +107,43 @@ export function publishingOfPacket ({ qos, retain }: PublishPacket): Publishing 
 
 // From MQTT to NATS
 
-function addLine (lines: string[], name: string, value: unknown): void {
-  if (typeof value === 'string' && name !== '' && !isOurs(name)) lines.push(`${headerName(encodeText(name))}: ${headerValue(encodeText(value))}`)
+// What lines of user properties begin with, by their names; devices use the same few over and over. Null for no line.
+const starts = new Map<string, string | null>()
+const maxStarts = 1024
+const longestStart = 256
+
+function startOf (name: string): string | null {
+  const known = starts.get(name)
+  if (known !== undefined) return known
+  const start = name === '' || isOurs(name) ? null : `${headerName(encodeText(name))}: `
+  if (name.length <= longestStart) {
+    if (starts.size >= maxStarts) starts.clear()
+    starts.set(name, start)
+  }
+  return start
+}
+
+function addLine (lines: string[], start: string, value: unknown): void {
+  if (typeof value === 'string') lines.push(start + valueOf(value))
+}
+
+function valueOf (text: string): string {
+  return /^[\t -~]*$/.test(text) ? text : headerValue(encodeText(text))
 }
 
 function addProperties (lines: string[], properties: PacketProperties): void {
   const { userProperties, contentType, correlationData, payloadFormatIndicator, messageExpiryInterval } = properties
-  if (typeof contentType === 'string') lines.push(`Nmqtt-Content-Type: ${headerValue(encodeText(contentType))}`)
+  if (typeof contentType === 'string') lines.push(`Nmqtt-Content-Type: ${valueOf(contentType)}`)
   if (correlationData instanceof Uint8Array) lines.push(`Nmqtt-Correlation-Data: ${Buffer.from(correlationData).toString('base64')}`)
   if (typeof payloadFormatIndicator === 'boolean') lines.push(`Nmqtt-Payload-Format: ${payloadFormatIndicator ? 1 : 0}`)
   if (typeof messageExpiryInterval === 'number') lines.push(`Nmqtt-Expiry: ${messageExpiryInterval}`)
   if (userProperties === undefined || userProperties === null) return
-  for (const [name, value] of Object.entries(userProperties)) {
-    if (Array.isArray(value)) for (const each of value) addLine(lines, name, each)
-    else addLine(lines, name, value)
+  for (const name of Object.keys(userProperties)) {
+    const start = startOf(name)
+    if (start === null) continue
+    const value = userProperties[name]
+    if (Array.isArray(value)) for (const each of value) addLine(lines, start, each)
+    else addLine(lines, start, value)
   }
 }
 

@@ -3,6 +3,7 @@ import type { GatewayOptions } from '../options.ts'
 import { readAuthorization } from './config-authorization.ts'
 import type { Authorization } from './config-authorization.ts'
 import { readDurable } from './config-durable.ts'
+import { namesKeys, readNames } from './config-names.ts'
 import { loadConfig } from './config-parser.ts'
 import type { ConfigNode, Environment } from './config-parser.ts'
 import { ConfigReader } from './config-reader.ts'
@@ -33,6 +34,7 @@ export interface FileSettings {
 const otherKeys = {
   listen: [],
   durable: [],
+  ...namesKeys,
   http: [],
   http_port: ['monitor_port'],
   no_header_support: [],
@@ -83,7 +85,7 @@ function readGateway (reader: ConfigReader, at: Nodes & Partial<Record<string, C
   if (listen !== null && listen.host !== null) gateway['host'] = listen.host
   const noHeaders = reader.flag(at.no_header_support)
   if (noHeaders !== null) gateway['headers'] = !noHeaders
-  return { ...gateway, ...readDurable(reader, at.durable) }
+  return { ...gateway, ...readNames(reader, at), ...readDurable(reader, at.durable) }
 }
 
 function readHttp (reader: ConfigReader, at: Nodes): Listen | null {

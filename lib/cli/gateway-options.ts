@@ -3,12 +3,12 @@ import type { GatewayOptions, OptionRow } from '../options.ts'
 import type { ConfigNode } from './config-parser.ts'
 import type { ConfigReader } from './config-reader.ts'
 
-/** An option of the gateway that a configuration file sets under a key of its own. */
-export type OptionName = Exclude<keyof GatewayOptions, 'headers' | 'logger' | 'durable' | 'confirm' | 'redis'>
+/** An option of the gateway that a configuration file sets by one value. */
+export type OptionName = Exclude<keyof GatewayOptions, 'headers' | 'logger' | 'durable' | 'confirm' | 'redis' | 'listeners' | 'mapping' | 'publish' | 'replies'>
 
 export const optionRows: Readonly<Record<keyof GatewayOptions, OptionRow>> = optionTable
 
-const keys = (Object.entries(optionTable) as [OptionName, OptionRow][]).flatMap<[string, OptionName]>(([name, { key }]) => key === undefined ? [] : [[key, name]])
+const keys = (Object.entries(optionTable) as [OptionName, OptionRow][]).flatMap<[string, OptionName]>(([name, { key, default: value }]) => key === undefined || typeof value === 'object' ? [] : [[key, name]])
 
 /** The options by their key at the top of the file. */
 export const optionKeys: ReadonlyMap<string, OptionName> = new Map(keys.filter(([key]) => !key.includes('.')))
@@ -31,7 +31,13 @@ export const optionNames: Readonly<Record<string, readonly string[]>> = Object.f
 
 // nats-server takes a bare number of the older two for seconds, with a warning.
 const durations: Readonly<Partial<Record<OptionName, 'warn' | 'refuse'>>> = {
-  pingInterval: 'warn', writeDeadline: 'warn', lameDuckDuration: 'refuse', lameDuckGracePeriod: 'refuse', ackWait: 'refuse', expiry: 'refuse'
+  pingInterval: 'warn',
+  writeDeadline: 'warn',
+  lameDuckDuration: 'refuse',
+  lameDuckGracePeriod: 'refuse',
+  replyTimeout: 'refuse',
+  ackWait: 'refuse',
+  expiry: 'refuse'
 }
 
 // server/opts.go setBaselineOptions puts the default in the place of these where they are 0.
@@ -47,7 +53,7 @@ const minusOne: Readonly<Partial<Record<OptionName, string>>> = {
 const least: Readonly<Partial<Record<OptionName, number>>> = { lameDuckDuration: 30_000, maxSubTokens: 1 }
 
 /** What a value in nats-server's terms means to an option: there 0 and '' stand for the default, -1 for any port or no limit. */
-export function optionValue (name: OptionName, value: string | number): string | number {
+export function optionValue<T extends string | number | boolean> (name: OptionName, value: T): string | number | T {
   if (value === '' || (value === 0 && zeroIsDefault.has(name))) return optionRows[name].default as string | number
   return value === -1 && minusOne[name] !== undefined ? 0 : value
 }
@@ -59,16 +65,17 @@ export function allowedValue (name: OptionName): string {
   return minusOne[name] === undefined ? floor : `${floor}, or -1 for ${minusOne[name]}`
 }
 
-function valueOf (reader: ConfigReader, name: OptionName, node: ConfigNode): string | number | null {
+function valueOf (reader: ConfigReader, name: OptionName, node: ConfigNode): string | number | boolean | null {
   const bare = durations[name]
   if (bare !== undefined) return reader.duration(node, bare)
   if (node.kind === 'string' && typeof optionRows[name].default === 'string') return node.value
+  if (node.kind === 'boolean' && typeof optionRows[name].default === 'boolean') return node.value
   if (node.kind === 'integer' && typeof optionRows[name].default === 'number') return node.value
   return reader.wrong(node, allowedValue(name))
 }
 
 /** Takes an option out of the file; null where it is wrong. */
-export function readOption (reader: ConfigReader, name: OptionName, node: ConfigNode): string | number | null {
+export function readOption (reader: ConfigReader, name: OptionName, node: ConfigNode): string | number | boolean | null {
   const value = valueOf(reader, name, node)
   if (value === null) return null
   const meaning = optionValue(name, value)

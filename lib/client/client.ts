@@ -1,5 +1,5 @@
 import type { ClientCertificate } from '../auth/attempt.ts'
-import type { Identity } from '../auth/identity.ts'
+import { type Identity, noCredentials } from '../auth/identity.ts'
 import type { Permissions } from '../auth/permissions.ts'
 import { Facade } from '../broker/facade.ts'
 import { connectionId } from '../broker/identity.ts'
@@ -102,29 +102,13 @@ export class Client implements SubscriptionOwner {
   /** Puts the options of a CONNECT into effect. */
   apply (given: ConnectOptions): void {
     const options = this.options = withFields(given, this.arrival.fields)
-    // A key or JWT is shown once it is known to be the client's own.
-    this.facade.nats = { ...options, nkey: '', jwt: '', sig: '' }
+    // Credentials are shown once it is known which of them count.
+    this.facade.nats = { ...options, ...noCredentials, sig: '' }
     this.echo = options.echo
     this.headers = options.headers && this.services.options.headers
     this.parser.headers = this.headers
     this.parser.pedantic = options.pedantic
     this.keepalive.start(Math.max(1, Date.now() - this.startedAt))
-  }
-
-  /** It is known who the client is; an error when the account has as many connections as it may. */
-  become (identity: Identity): NatsError | null {
-    const { authenticator } = this.services
-    if (this.identity !== null) authenticator.leave(this.identity)
-    this.identity = null
-    const full = authenticator.enter(identity)
-    if (full !== null) return full
-    this.identity = identity
-    this.facade.nats = { ...this.options, ...identity.proven, sig: '' }
-    this.facade.username = identity.username
-    this.parser.maxPayload = Math.min(this.services.options.maxPayload, identity.limits.payload)
-    this.clock.expireWith(identity)
-    this.debug(`Client is ${identity.name}`)
-    return null
   }
 
   get permissions (): Permissions | null {
@@ -214,6 +198,7 @@ export class Client implements SubscriptionOwner {
     if (this.state === 'closed') return
     const line = error.wire === undefined ? '' : errorLine(error.wire)
     if (error.code === 'NATS_ERR_PEER') this.services.log.error(this.details, `Client Error ${error.message}`)
+    else if (error.code === 'NATS_ERR_AUTHORIZATION') this.services.log.warn(this.details, error.message)
     else this.debug(error.message)
     if (!error.fatal) {
       this.outbox.write(line)
@@ -238,7 +223,7 @@ export class Client implements SubscriptionOwner {
     this.gate.close()
     this.keepalive.stop()
     this.clock.stop()
-    if (this.identity !== null) this.services.authenticator.leave(this.identity)
+    if (this.identity !== null) this.services.seats.leave(this.identity)
     const topicFilters = [...this.subscriptions.values()].flatMap((subscription) => this.drop(subscription))
     this.subscriptions.clear()
     this.services.durables?.disconnected(this)

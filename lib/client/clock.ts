@@ -16,7 +16,7 @@ export class Clock {
 
   /** @param time milliseconds until CONNECT has to be there */
   awaitConnect (time: number): void {
-    this.wait = setTimeout(() => { this.fail(new NatsError('NATS_ERR_AUTHENTICATION_TIMEOUT', String(time))) }, time)
+    this.wait ??= setTimeout(() => { this.fail(new NatsError('NATS_ERR_AUTHENTICATION_TIMEOUT', String(time))) }, time)
   }
 
   stopWaiting (): void {

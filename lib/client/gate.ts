@@ -29,6 +29,11 @@ export class Gate {
     return this.ended
   }
 
+  /** Whether something that the client sent is not done. */
+  get isHeld (): boolean {
+    return this.holds > 0
+  }
+
   /** Parses nothing more until as many `release` follow. */
   hold (): void {
     if (this.holds++ > 0) return

@@ -4,8 +4,19 @@ import { NatsError } from '../errors.ts'
 import { mountpointOf } from '../subject/mountpoint.ts'
 import { fillPlaceholders } from '../subject/placeholders.ts'
 import type { Client } from './client.ts'
+import { assume, attemptOf } from './standing.ts'
 
 type Done = (error: NatsError | null) => void
+
+// How long a client may take to say who it is, in milliseconds (server/const.go AUTH_TIMEOUT).
+const authTimeout = 2000
+
+/** Ends a client in time that has to say who it is, and does not. */
+export function awaitLogIn (client: Client): void {
+  const { authenticator, policy } = client.services
+  if (client.state !== 'new' || client.gate.isHeld) return
+  if (authenticator.isRequired(client.arrival.rules) || policy.authenticates) client.clock.awaitConnect(authenticator.timeout ?? authTimeout)
+}
 
 /**
  * Finds out who a client is, by the option `authorization`, and then whether the host lets it in. The hooks of the host
@@ -13,21 +24,20 @@ type Done = (error: NatsError | null) => void
  */
 export function logIn (client: Client, done: Done): void {
   const { authenticator } = client.services
-  const outcome = authenticator.authenticate({
-    listener: client.arrival.rules,
-    options: client.options,
-    nonce: client.arrival.greeting.nonce,
-    certificate: client.certificate,
-    address: client.address,
-    isOpen: () => client.state !== 'closed'
-  })
-  if (outcome instanceof Promise) outcome.then((late) => { become(client, late, done) }, done)
-  else become(client, outcome, done)
+  const outcome = authenticator.authenticate(attemptOf(client, null))
+  if (!(outcome instanceof Promise)) {
+    become(client, outcome, done)
+    return
+  }
+  outcome.then((late) => {
+    if (client.services.authenticator === authenticator) become(client, late, done)
+    else logIn(client, done)
+  }, done)
 }
 
 function become (client: Client, outcome: Identity | NatsError, done: Done): void {
   if (client.state === 'closed') return
-  const refused = outcome instanceof NatsError ? outcome : client.become(outcome)
+  const refused = outcome instanceof NatsError ? outcome : assume(client, outcome)
   if (refused !== null) {
     done(refused)
     return

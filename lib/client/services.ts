@@ -1,5 +1,6 @@
 import type { Authenticator } from '../auth/authenticator.ts'
 import type { HostHookPolicy } from '../auth/hooks.ts'
+import type { Seats } from '../auth/seats.ts'
 import type { HostLink } from '../broker/link.ts'
 import type { Durables } from '../durable/durables.ts'
 import type { Logger, ResolvedOptions } from '../options.ts'
@@ -39,7 +40,9 @@ export interface Services {
   readonly link: HostLink
   readonly spaces: Spaces
   readonly policy: HostHookPolicy
-  readonly authenticator: Authenticator
+  /** Replaced when users or permissions are updated. */
+  authenticator: Authenticator
+  readonly seats: Seats
   /** Null when no queue group is durable. */
   readonly durables: Durables | null
   readonly flusher: Flusher

@@ -47,8 +47,8 @@ export class Subscription implements Receiver {
   closed = false
   readonly owner: SubscriptionOwner
   /** The permissions that each delivery is to be asked of, or told; null where it need not. */
-  private readonly guard: Permissions | null
-  private readonly isFiltered: boolean
+  private guard: Permissions | null = null
+  private isFiltered = false
   private lineSubject = ''
   private line = ''
 
@@ -59,8 +59,12 @@ export class Subscription implements Receiver {
     this.topicFilters = topicFilters
     this.queue = queue
     this.sid = sid
-    const { permissions } = owner
-    this.isFiltered = permissions !== null && permissions.filters(subject, queue)
+    this.obey(owner.permissions)
+  }
+
+  /** Takes permissions into account that allow the subscription; null for none. */
+  obey (permissions: Permissions | null): void {
+    this.isFiltered = permissions !== null && permissions.filters(this.filter, this.queue)
     this.guard = permissions !== null && (this.isFiltered || permissions.notesReplies) ? permissions : null
   }
 
@@ -69,24 +73,19 @@ export class Subscription implements Receiver {
     this.closed = true
   }
 
-  /** Whether the connection may have a message, which it may then answer (server/client.go deliverMsg). */
-  private pass (guard: Permissions, { subject, reply }: Message): boolean {
-    if (this.isFiltered && !guard.mayReceive(subject, this.queue)) return false
-    if (reply !== '' && guard.notesReplies) guard.noteReply(reply)
-    return true
-  }
-
   // hot: once per delivery
   deliver (message: Message, producer: Producer | null): boolean {
     const { owner } = this
     if (this.closed || (producer === owner && !owner.echo)) return false
-    if (this.guard !== null && !this.pass(this.guard, message)) return false
+    if (this.isFiltered && this.guard?.mayReceive(message.subject, this.queue) === false) return false
     let sent = message
     if (owner.checksForward) {
       const granted = owner.forward(message, producer)
       if (granted === null || this.closed) return false
       sent = granted
     }
+    // What it gets it may answer (server/client.go deliverMsg).
+    if (this.guard !== null && sent.reply !== '') this.guard.noteReply(sent.reply)
     const delivered = ++this.delivered
     if (sent.subject !== this.lineSubject) {
       this.lineSubject = sent.subject

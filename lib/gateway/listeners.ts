@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
+import { isDeepStrictEqual } from 'node:util'
 import type { ListenerRules } from '../auth/attempt.ts'
 import { readCredentials } from '../auth/authenticator.ts'
 import { createNonce } from '../auth/nkey.ts'
@@ -139,13 +140,25 @@ export class Listeners {
     })
   }
 
-  /** Puts changed limits into effect, and reads certificates anew. @throws {NatsError} NATS_ERR_OPTION */
-  reconfigure (options: ResolvedOptions): void {
-    const { tls, websocket } = checkListeners(options)
+  /** Whether other settings ask clients for something else. */
+  changesRules ({ tcpRules, websocketRules }: ListenerSettings): boolean {
+    return !isDeepStrictEqual([tcpRules, websocketRules], [this.settings.tcpRules, this.settings.websocketRules])
+  }
+
+  /**
+   * Puts changed limits and rules into effect, and reads certificates anew.
+   *
+   * @param settings those of the options
+   * @throws {NatsError} NATS_ERR_OPTION
+   */
+  reconfigure (options: ResolvedOptions, { tls, websocket, tcpRules, websocketRules }: ListenerSettings): void {
     if (tls !== null) this.tls?.reload(tls)
     if (websocket?.tls != null) this.websocket?.reloadTls(websocket.tls)
     this.websocket?.reconfigure(options)
     this.attached?.reconfigure(options)
+    // Connections that are there have the objects.
+    Object.assign(this.settings.tcpRules, tcpRules)
+    Object.assign(this.settings.websocketRules, websocketRules)
   }
 
   /** Takes no more connections; those that are there go on. */

@@ -29,24 +29,53 @@ t.test('without the option everybody gets in, whatever they say', async (t) => {
       limits: { subscriptions: Infinity, payload: Infinity, data: Infinity },
       expires: null,
       jwt: null,
-      proven: { nkey: '', jwt: '' }
+      match: null,
+      shown: { user: '', pass: '', auth_token: '', nkey: '', jwt: '' }
     })
     t.match(all.authenticate(attempt({ user: 'x', pass: 'y' })), { name: 'User "x"', username: 'x' })
     t.match(all.authenticate(attempt({ auth_token: 'y' })), { name: 'Token "[REDACTED]"', username: null })
   }
 })
 
+t.test('of several kinds of credentials hooks see one', async (t) => {
+  const key = createUser()
+  const nkey = key.getPublicKey()
+  const none = { user: '', pass: '', auth_token: '', nkey: '', jwt: '' }
+  const all = authenticator(null)
+  const said = { user: 'a', pass: 'b', auth_token: 'c' }
+  const of = (from: ReturnType<typeof authenticator>, options: Parameters<typeof attempt>[0]): Identity => from.authenticate(attempt(options)) as Identity
+  t.match(of(all, { ...said, nkey, sig: sign(key) }), { username: nkey, shown: { ...none, nkey } })
+  t.match(of(all, { ...said, nkey }), { username: 'a', shown: { ...none, user: 'a', pass: 'b' } })
+  t.match(of(all, { pass: 'b', auth_token: 'c' }), { username: null, shown: { ...none, pass: 'b', auth_token: 'c' } })
+  t.match(of(authenticator({ token: 'c' }), said), { username: null, shown: { ...none, auth_token: 'c' } })
+  t.match(of(authenticator({ user: 'a', pass: 'b' }), said), { username: 'a', shown: { ...none, user: 'a', pass: 'b' } })
+  t.match(of(authenticator({ users: [{ user: 'a', pass: 'b' }] }), said), { username: 'a', shown: { ...none, user: 'a', pass: 'b' } })
+  t.match(of(authenticator({ users: [{ nkey }] }), { ...said, nkey, sig: sign(key) }), { username: nkey, shown: { ...none, nkey } })
+})
+
+t.test('a password that has matched is not compared again, unless it is another, or the configured one is', async (t) => {
+  const user = (pass: string): ReturnType<typeof authenticator> => authenticator({ user: 'a', pass })
+  const options = { user: 'a', pass: 'foobar' }
+  const before = await outcome(user(hash).authenticate(attempt(options))) as Identity
+  t.notOk(user(hash).authenticate(attempt(options, { before })) instanceof Promise)
+  t.match(await outcome(user(hash).authenticate(attempt(options, { before }))), { match: { configured: hash, given: 'foobar' } })
+  t.equal(await name(user(hash).authenticate(attempt({ ...options, pass: 'x' }, { before }))), 'wrong password or token')
+  t.equal(await name(user(bcrypt.hashSync('other', 4)).authenticate(attempt(options, { before }))), 'wrong password or token')
+  t.equal(await name(user('other').authenticate(attempt(options, { before }))), 'wrong password or token')
+  t.equal(await name(authenticator({ token: hash }).authenticate(attempt(options, { before }))), 'wrong password or token', 'a token is no password')
+})
+
 t.test('hooks of the host see an nkey only if its owner has signed the nonce', async (t) => {
   const all = authenticator(null)
   const user = createUser()
   const nkey = user.getPublicKey()
-  t.match(all.authenticate(attempt({ nkey, sig: sign(user) })), { name: `Nkey "${nkey}"`, username: nkey, proven: { nkey } })
+  t.match(all.authenticate(attempt({ nkey, sig: sign(user) })), { name: `Nkey "${nkey}"`, username: nkey, shown: { nkey } })
   for (const sig of ['', sign(createUser()), sign(user, 'another nonce'), '!']) {
-    t.match(all.authenticate(attempt({ nkey, sig })), { name: 'User "N/A"', username: null, proven: { nkey: '' } })
+    t.match(all.authenticate(attempt({ nkey, sig })), { name: 'User "N/A"', username: null, shown: { nkey: '' } })
   }
   const passwords = authenticator({ user: 'a', pass: 'b' })
-  t.match(passwords.authenticate(attempt({ user: 'a', pass: 'b', nkey, sig: sign(createUser()) })), { username: 'a', proven: { nkey: '' } })
-  t.match(passwords.authenticate(attempt({ user: 'a', pass: 'b', nkey, sig: sign(user) })), { username: 'a', proven: { nkey } })
+  t.match(passwords.authenticate(attempt({ user: 'a', pass: 'b', nkey, sig: sign(createUser()) })), { username: 'a', shown: { nkey: '' } })
+  t.match(passwords.authenticate(attempt({ user: 'a', pass: 'b', nkey, sig: sign(user) })), { username: 'a', shown: { nkey } })
 })
 
 t.test('a token', async (t) => {
@@ -86,7 +115,7 @@ t.test('several users, with passwords and nkeys', async (t) => {
   t.ok(b.permissions?.mayPublish('d'), 'default permissions')
   t.not(b.permissions, (await outcome(some.authenticate(attempt({ user: 'b', pass: 'foobar' }))) as Identity).permissions, 'replies of a connection are its own')
   const identity = await outcome(some.authenticate(attempt({ nkey, sig: sign(key) }))) as Identity
-  t.match(identity, { name: `Nkey "${nkey}"`, username: nkey, proven: { nkey } })
+  t.match(identity, { name: `Nkey "${nkey}"`, username: nkey, shown: { nkey } })
   const wrong: readonly (readonly [Parameters<typeof attempt>[0], string])[] = [
     [{}, 'CONNECT has no credentials'],
     [{ auth_token: 'x' }, 'CONNECT has no credentials'],
@@ -124,7 +153,7 @@ t.test('a user who stands for clients without credentials', async (t) => {
     const some = authenticator({ accounts: [{ name: 'A', users: [{ user: 'foo', pass: hash }, { nkey }] }], noAuthUser })
     t.ok(some.isRequired(tcp))
     t.notOk(some.isAnnounced(tcp))
-    t.match(await outcome(some.authenticate(attempt())), { username: noAuthUser, account: 'A', proven: { nkey: '' } })
+    t.match(await outcome(some.authenticate(attempt())), { username: noAuthUser, account: 'A', shown: { nkey: '' } })
     t.match(await outcome(some.authenticate(attempt({ user: 'foo', pass: 'foobar' }))), { username: 'foo' })
     for (const wrong of [{ user: 'foo' }, { user: 'bar' }, { pass: 'x' }, { auth_token: 'x' }]) {
       t.type(await outcome(some.authenticate(attempt(wrong))), 'string', JSON.stringify(wrong))
@@ -209,6 +238,7 @@ t.test('says what is wrong with the option', async (t) => {
     [{ pass: ['S3CRET'] }, "'.pass' is a list: allowed is a string"],
     [{ secret: 'S3CRET' }, "'.secret' is unknown: allowed is user, "],
     [{ timeout: 0 }, "'.timeout' is 0: allowed is a whole number from 1"],
+    [{ pass: 'S3CRET' }, "'' is one with a password and no user: allowed is a user with password, or a token"],
     [{ user: 'a', token: 'b' }, "'' is one with a token and a user: allowed is a user with password, or a token"],
     [{ users: ['a'] }, "'.users[0]' is a string: allowed is an object"],
     [{ users: [{}] }, "'.users[0]' is one without user and nkey"],

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import type { Authenticator } from '../../lib/auth/authenticator.ts'
 import type { Identity } from '../../lib/auth/identity.ts'
+import { Seats } from '../../lib/auth/seats.ts'
 import { attempt, authenticator, nonce, outcome, sign, tcp, websocket, wrongOption } from './attempts.ts'
 import { Chain, forge, second } from './jwts.ts'
 
@@ -33,7 +34,8 @@ t.test('a user whose account an operator has signed', async (t) => {
     permissions: null,
     limits: { subscriptions: Infinity, payload: Infinity, data: Infinity },
     expires: null,
-    proven: { nkey: '', jwt },
+    shown: { user: '', pass: '', auth_token: '', nkey: '', jwt },
+    match: null,
     jwt: { subject: key, issuer: chain.account.getPublicKey(), name: 'N', tags: [], bearer: false }
   })
   const wrong: readonly (readonly [Parameters<typeof attempt>[0], string])[] = [
@@ -132,7 +134,7 @@ t.test('bearer tokens need no signature', async (t) => {
   const chain = await Chain.create()
   const jwt = await chain.encodeUser({ bearer_token: true })
   const one = authenticator(chain.option)
-  t.match(await outcome(one.authenticate(attempt({ jwt }))), { jwt: { bearer: true }, proven: { jwt } })
+  t.match(await outcome(one.authenticate(attempt({ jwt }))), { jwt: { bearer: true }, shown: { jwt } })
   t.match(await outcome(one.authenticate(attempt({ jwt, sig: '%' }))), { jwt: { bearer: true } })
   chain.accountJwt = await chain.encodeAccount({ limits: { disallow_bearer: true } })
   t.equal(await enter(chain, jwt), 'the account allows no bearer tokens')
@@ -153,14 +155,14 @@ t.test('permissions and limits of user and account', async (t) => {
   t.strictSame(answers.permissions?.rights.responses, { max: 3, expires: 5000 })
   t.notOk(answers.permissions?.mayPublish('x'))
   t.strictSame((await identityOf(chain, await chain.encodeUser({ resp: {} }))).permissions?.rights.responses, { max: 1, expires: 120_000 })
-  const one = authenticator(chain.option)
-  t.equal(one.enter(own), null)
-  t.equal(one.enter(other), null)
-  t.equal(one.enter(own)?.wire, 'maximum account active connections exceeded')
-  one.leave(own)
-  t.equal(one.enter(own), null)
-  for (let i = 0; i < 3; i++) one.leave(own)
-  t.equal(one.enter(own), null)
+  const seats = new Seats()
+  t.equal(seats.enter(own), null)
+  t.equal(seats.enter(other), null)
+  t.equal(seats.enter(own)?.wire, 'maximum account active connections exceeded')
+  seats.leave(own)
+  t.equal(seats.enter(own), null)
+  for (let i = 0; i < 3; i++) seats.leave(own)
+  t.equal(seats.enter(own), null)
 })
 
 t.test('limits that a JWT lacks are none to be had', async (t) => {
@@ -263,12 +265,12 @@ t.test('hooks see a JWT only if the user has signed the nonce', async (t) => {
   const chain = await Chain.create()
   const jwt = await chain.encodeUser()
   const all = authenticator(null)
-  t.match(all.authenticate(attempt({ jwt, sig: sign(chain.user) })), { proven: { jwt } })
+  t.match(all.authenticate(attempt({ jwt, sig: sign(chain.user), user: 'spoofed' })), { username: chain.user.getPublicKey(), shown: { jwt, user: '' } })
   for (const options of [{ jwt }, { jwt, sig: sign(createUser()) }, { jwt: `${jwt}A`, sig: sign(chain.user) }]) {
-    t.match(all.authenticate(attempt(options)), { proven: { jwt: '' } })
+    t.match(all.authenticate(attempt(options)), { shown: { jwt: '' } })
   }
   const expired = await chain.encodeUser({}, { exp: second() - 10 })
-  t.match(all.authenticate(attempt({ jwt: expired, sig: sign(chain.user) })), { proven: { jwt: '' } })
+  t.match(all.authenticate(attempt({ jwt: expired, sig: sign(chain.user) })), { shown: { jwt: '' } })
 })
 
 t.test('malformed JWTs are refused, each for its reason', async (t) => {

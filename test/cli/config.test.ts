@@ -38,11 +38,12 @@ t.test('an empty file says nothing', async (t) => {
 })
 
 t.test('every option of the gateway that has a key is read from it', async (t) => {
-  const rows: Record<string, [string, string | number]> = {
+  const rows: Record<string, [string, unknown]> = {
     host: ['"127.0.0.1"', '127.0.0.1'],
     port: ['5222', 5222],
     server_name: ['n1', 'n1'],
     client_advertise: ['"me:1"', 'me:1'],
+    client_id: ['service', 'service'],
     max_payload: ['2MB', 2 * 1048576],
     max_control_line: ['1k', 1000],
     max_connections: ['10', 10],
@@ -56,6 +57,14 @@ t.test('every option of the gateway that has a key is read from it', async (t) =
     write_deadline: ['500ms', 500],
     lame_duck_duration: ['"30s"', 30_000],
     lame_duck_grace_period: ['"0.5s"', 500],
+    listeners: ['[{ port: 4223 }]', [{ port: 4223 }]],
+    mapping: ['{ "iot.": "" }', { 'iot.': '' }],
+    publish: ['{ "alarms.>": { qos: 1 } }', { 'alarms.>': { qos: 1 } }],
+    replies: ['{ "devices/+/cmd": "devices/+/cmd/reply" }', { 'devices/+/cmd': 'devices/+/cmd/reply' }],
+    mountpoint: ['"plant/"', 'plant/'],
+    mapping_only: ['true', true],
+    retained: ['yes', true],
+    reply_timeout: ['"2s"', 2000],
     'durable.max_ack_pending': ['14', 14],
     'durable.ack_wait': ['"15s"', 15_000],
     'durable.max_deliver': ['16', 16],
@@ -149,7 +158,7 @@ t.test('keys of nats-server that are not obeyed are named in one warning', async
 })
 
 t.test('a key that nobody knows is an error, unless a variable refers to it', async (t) => {
-  t.match(problems(t, 'port: 1\nprot: 2'), [/^nats\.conf:2: unknown key 'prot': known are host, port, server_name, .*, listen, durable, http, .*, logfile$/])
+  t.match(problems(t, 'port: 1\nprot: 2'), [/^nats\.conf:2: unknown key 'prot': known are host, port, server_name, .*, listen, durable, .*, http, .*, logfile$/])
   t.strictSame(problems(t, 'mqtt {\nport: 1\nporto: 2 }'), ["nats.conf:3: unknown key 'porto': known are listen, host, port"])
   t.strictSame(read(t, 'MINE: 1\nport: $MINE').gateway, { port: 1 })
   t.strictSame(read(t, 'mqtt { P: 7, port: $P }').mqtt, { host: null, port: 7 })

@@ -394,7 +394,7 @@ t.test('durable: false, and patterns of the host', async (t) => {
   t.equal(await raw.fence(), '')
   const mqtt = await connectMqtt(t, off.mqttUrl)
   await mqtt.publish('a', 'x')
-  await raw.expect('MSG a 1 1\r\nx\r\n')
+  await raw.expect('HMSG a 1 26 27\r\nNATS/1.0\r\nNmqtt-Pub: 1\r\n\r\nx\r\n')
   const own = await (memory as Setting).start(t, { nats: { durable: { 'jobs.>': 'reply' } } })
   const client = await connectRaw(t, own.natsPort)
   client.send('SUB a jobs.x.y 1\r\nSUB a acked.1 2\r\nSUB a jobs 3\r\nSUB a jobs..x 4\r\n')

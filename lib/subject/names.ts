@@ -2,6 +2,13 @@ import { filterToTopicFilter, natsOnlyTopic, subjectToTopic, topicFilterToFilter
 import { levelCount, type PrefixMapping } from './prefixes.ts'
 
 const DOLLAR = 0x24
+// Bytes that a topic may have (MQTT 3.1.1, 1.5.3). Aedes cuts off who would get a longer one.
+const maxTopic = 65_535
+
+function fits (topic: string): boolean {
+  // A character is three bytes at most.
+  return topic.length * 3 <= maxTopic || Buffer.byteLength(topic) <= maxTopic
+}
 
 /**
  * The names of one tenant of the gateway: its subjects, as latin1 text, and the topics that they are on the MQTT side.
@@ -28,7 +35,8 @@ export class Names {
   /** The topic of a published subject; null when it is NATS-only. */
   topicOf (subject: string): string | null {
     const topic = this.mapping.isPlain ? subjectToTopic(subject, this.maxLevels) : this.mapping.topicOf(subject, this.maxLevels)
-    return topic === null || this.mount === '' ? topic : this.mount + topic
+    const full = topic === null || this.mount === '' ? topic : this.mount + topic
+    return full !== null && fits(full) ? full : null
   }
 
   // hot: once per message from the broker

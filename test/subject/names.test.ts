@@ -51,6 +51,17 @@ t.test('the levels of a mountpoint and of a topic prefix count', async (t) => {
   t.strictSame(namesOf({ 'f.': 'p/7/' }, { levels: 2 }).topicFiltersOf('p.7.*'), [])
 })
 
+t.test('what MQTT cannot name for its length is NATS-only', async (t) => {
+  for (const [names, before] of [[namesOf({}), 0], [namesOf({}, { mount: 'é/' }), 3], [namesOf({ 'f.': 'p/7/' }), 2]] as const) {
+    const prefix = names.topicOf('f.x') === 'p/7/x' ? 'f.' : ''
+    for (const unit of ['a', '\xc3\xa9', '\xe2\x82\xac']) {
+      const longest = prefix + unit.repeat(Math.floor((65_535 - before - prefix.length) / unit.length))
+      t.not(names.topicOf(longest), null, 'the longest')
+      t.equal(names.topicOf(longest + 'aaa'), null)
+    }
+  }
+})
+
 t.test('a subject prefix without a topic prefix', async (t) => {
   const names = namesOf({ 'iot.': '' })
   twoWays(t, names, [

@@ -21,7 +21,7 @@ import { infoFor } from './gateway/info.ts'
 import { checkListeners, Listeners } from './gateway/listeners.ts'
 import { createAuthenticator, reload } from './gateway/reload.ts'
 import { type GatewayOptions, type ResolvedOptions, resolveOptions } from './options.ts'
-import { checkNames, type Space, Spaces } from './routing/spaces.ts'
+import { checkMountpointIn, checkNames, type Space, Spaces } from './routing/spaces.ts'
 import { serverShutdown } from './wire/close-status.ts'
 import { type Info, infoLine } from './wire/info.ts'
 import { messageOf } from './wire/message.ts'
@@ -165,12 +165,17 @@ export class Gateway {
     this.services.flusher.flush()
   }
 
-  /** Serves a connection, by default as one that came to the gateway's own port; `request` is the HTTP request that it began with. */
+  /**
+   * Serves a connection, by default as one that came to the gateway's own port; `request` is the HTTP request that it began with.
+   *
+   * @throws {NatsError} NATS_ERR_OPTION for a wrong mountpoint
+   */
   accept (stream: ClientStream, { greeting = this.listeners.greeting(), request, mountpoint = this.options.mountpoint, rules = tcpRules, info = {}, fields = {} }: Partial<Arrival> = {}): void {
     if (this.isClosed) {
       stream.destroy()
       return
     }
+    checkMountpointIn('mountpoint', mountpoint)
     const arrival = { greeting, request, mountpoint, rules, info, fields }
     const client = new Client(stream, arrival, this.services)
     const refused = this.admission.enter(client.address, this.clients.size + this.listeners.pending, this.options)

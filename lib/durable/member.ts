@@ -5,8 +5,6 @@ import type { Held } from './held.ts'
 export interface Recipient {
   /** The subscription subject. */
   readonly filter: string
-  /** The same as MQTT knows it. */
-  readonly topicFilters: readonly string[]
   /** The connection that it belongs to. */
   readonly owner: object
   /** Whether its connection keeps up with what it is sent. */

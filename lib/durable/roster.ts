@@ -35,9 +35,9 @@ export class Roster {
     if (member.pending.size > 0) this.leaving.add(member)
   }
 
-  /** The topic filters of those present, each once. */
+  /** What those present ask for, each topic filter once. */
   get topicFilters (): string[] {
-    return [...new Set(this.present.flatMap(({ recipient }) => recipient.topicFilters))]
+    return [...new Set(this.present.flatMap(({ recipient }) => this.names.prefixFiltersOf(recipient.filter)))]
   }
 
   // hot: once per message

@@ -1,8 +1,7 @@
 import type { Bridge } from '../broker/bridge.ts'
 import type { PublishPacket } from '../broker/host.ts'
-import { topicFilterToFilter, topicToSubject } from '../subject/mapping.ts'
-import { Trie } from '../subject/trie.ts'
 import type { Message } from '../wire/message.ts'
+import { Asked } from './asked.ts'
 import type { Held } from './held.ts'
 import type { Claimed, DurableStore } from './store.ts'
 
@@ -199,17 +198,14 @@ export class Supply {
     return subject
   }
 
-  /** Parks what a member elsewhere, or to come, asks for; the rest is nobody's, as `foo` under `foo/#` (design: NATS' `foo.>`). */
+  /** Parks what a member elsewhere, or to come, asks for; the rest is nobody's. */
   private async sortOut (): Promise<void> {
     const { strays } = this
     this.strays = []
     try {
-      const asked = await this.askedFilters()
-      const wanted = strays.filter(({ topic }) => {
-        const found: true[] = []
-        asked.match(topicToSubject(topic) ?? '', found, topic.startsWith('$') ? 1 : 0)
-        return found.length > 0
-      })
+      const record = (await this.store.groups()).find(({ group }) => group === this.group)
+      const asked = new Asked(this.bridge.names, record?.filters ?? [])
+      const wanted = strays.filter(({ topic }) => asked.includes(topic))
       await this.park(wanted)
       const parked = new Set(wanted)
       for (const held of strays) {
@@ -219,14 +215,6 @@ export class Supply {
       this.strays = strays.concat(this.strays)
       throw error
     }
-  }
-
-  /** All topic filters that members of the group have asked for on any node, as they are now, as subjects of the plain table. */
-  private async askedFilters (): Promise<Trie<true>> {
-    const asked = new Trie<true>()
-    const record = (await this.store.groups()).find(({ group }) => group === this.group)
-    for (const topicFilter of record?.filters ?? []) asked.insert(topicFilterToFilter(topicFilter) ?? '', true)
-    return asked
   }
 
   private async parkStuck (): Promise<void> {

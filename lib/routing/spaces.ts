@@ -38,7 +38,11 @@ function mountpointsOf ({ mountpoint, listeners }: NamesOptions): string[] {
   return [...new Set([mountpoint, ...listeners.map((listener) => listener.mountpoint ?? mountpoint)])]
 }
 
-function checkMountpointIn (option: string, mountpoint: string): void {
+/**
+ * @param option where it was given
+ * @throws {NatsError} NATS_ERR_OPTION for what is no mountpoint
+ */
+export function checkMountpointIn (option: string, mountpoint: string): void {
   const wrong = checkMountpoint(mountpoint)
   if (wrong === null) return
   throw new NatsError('NATS_ERR_OPTION', option, `${JSON.stringify(mountpoint)}, with ${wrong}`,

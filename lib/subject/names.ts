@@ -2,6 +2,13 @@ import { filterToTopicFilter, natsOnlyTopic, subjectToTopic, topicFilterToFilter
 import { levelCount, type PrefixMapping } from './prefixes.ts'
 
 const DOLLAR = 0x24
+// Bytes that a topic may have (MQTT 3.1.1, 1.5.3). Aedes cuts off who would get a longer one.
+const maxTopic = 65_535
+
+function fits (topic: string): boolean {
+  // A character is three bytes at most.
+  return topic.length * 3 <= maxTopic || Buffer.byteLength(topic) <= maxTopic
+}
 
 /**
  * The names of one tenant of the gateway: its subjects, as latin1 text, and the topics that they are on the MQTT side.
@@ -28,7 +35,8 @@ export class Names {
   /** The topic of a published subject; null when it is NATS-only. */
   topicOf (subject: string): string | null {
     const topic = this.mapping.isPlain ? subjectToTopic(subject, this.maxLevels) : this.mapping.topicOf(subject, this.maxLevels)
-    return topic === null || this.mount === '' ? topic : this.mount + topic
+    const full = topic === null || this.mount === '' ? topic : this.mount + topic
+    return full !== null && fits(full) ? full : null
   }
 
   // hot: once per message from the broker
@@ -53,6 +61,20 @@ export class Names {
     if (!this.mapping.isPlain) return this.mapping.topicFiltersOf(filter, this.mount, this.maxLevels)
     const topicFilter = filterToTopicFilter(filter, this.maxLevels)
     return topicFilter === null ? [] : [this.mount + topicFilter]
+  }
+
+  /**
+   * Such topic filters for who has to tell later which subscriptions a topic is for, by `prefixLevels`: each begins with
+   * the topic prefix that it is for. Some may contain others.
+   */
+  prefixFiltersOf (filter: string): string[] {
+    return this.mapping.isPlain ? this.topicFiltersOf(filter) : [...new Set(this.mapping.prefixFiltersOf(filter, this.mount, this.maxLevels))]
+  }
+
+  /** How many levels of a topic, the first ones, are those of the mountpoint and of a prefix; null when it has no subject. */
+  prefixLevels (topic: string): number | null {
+    const subject = this.subjectOf(topic)
+    return subject === null ? null : levelCount(this.mount) + this.mapping.prefixLevels(subject)
   }
 
   /** What hooks see as the topic filters of a subscription; never empty. */

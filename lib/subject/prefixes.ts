@@ -109,12 +109,13 @@ export class PrefixMapping {
   }
 
   /**
-   * The topic filters that together match every topic whose subject the filter matches, and at times more.
+   * The topic filters that together match every topic whose subject the filter matches, and at times more. One for each
+   * prefix, which it begins with, and one without; some may contain others.
    *
    * @param mount stands before each of them
    * @param maxLevels of a topic behind the mount
    */
-  topicFiltersOf (filter: string, mount: string, maxLevels: number): string[] {
+  prefixFiltersOf (filter: string, mount: string, maxLevels: number): string[] {
     const tokens = filter.split('.')
     const found: string[] = []
     for (const { subject, tokens: prefix, topic } of this.bySubject) {
@@ -123,11 +124,22 @@ export class PrefixMapping {
       const topicFilter = filterToTopicFilter(rest, maxLevels - levelCount(topic))
       if (topicFilter !== null) found.push(mount + topic + topicFilter)
       // All that it matches is under this prefix, and shorter ones do not count.
-      if (isUnder(subject, filter)) return outermost(found)
+      if (isUnder(subject, filter)) return found
     }
     const plain = this.only ? null : this.plainTopicFilter(filter, maxLevels)
     if (plain !== null) found.push(mount + plain)
-    return outermost(found)
+    return found
+  }
+
+  /** Those of them that no other contains. */
+  topicFiltersOf (filter: string, mount: string, maxLevels: number): string[] {
+    return outermost(this.prefixFiltersOf(filter, mount, maxLevels))
+  }
+
+  /** How many levels the topic prefix of a subject takes. */
+  prefixLevels (subject: string): number {
+    const pair = this.pairFor(subject)
+    return pair === undefined ? 0 : levelCount(pair.topic)
   }
 
   /** How many tokens of a subject, the first ones, stand for the first level of its topic and what is before it. */

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { PassThrough } from 'node:stream'
 import t from 'tap'
 import type { Facade } from '../../lib/broker/facade.ts'
 import type { HostHooks } from '../../lib/broker/host.ts'
@@ -38,6 +39,21 @@ for (const { name, create } of versions) {
       }
     }
     for (const user of ['a', 'b', 'a b']) await t.resolves(library(t, host.natsPort, user), 'the official client, too')
+  })
+
+  t.test(`${name}: a topic longer than MQTT allows ends no MQTT client`, async (t) => {
+    const host = await startHost(t, { create, nats: { mountpoint: 'ann/', maxControlLine: 1_000_000 } })
+    const device = await connectMqtt(t, host.mqttUrl)
+    await device.subscribe('#')
+    const client = await connect(t, host.natsPort)
+    for (const [length, replyLength] of [[65_531, 5], [65_532, 5], [5, 65_531], [5, 65_532]] as const) {
+      const [subject, reply] = ['s'.repeat(length), 'r'.repeat(replyLength)]
+      client.send(`SUB ${subject} 1\r\n${pub(subject, 'x', reply)}UNSUB 1\r\n`)
+      t.strictSame(await got(client), [`1 ${subject} ${reply} x`])
+      if (length < 65_532) t.equal((await device.take())[0]?.topic, `ann/${subject}`)
+    }
+    client.send(pub('end'))
+    t.equal((await device.take())[0]?.topic, 'ann/end')
   })
 
   t.test(`${name}: $SYS is out of reach of tenants`, async (t) => {
@@ -202,6 +218,8 @@ t.test('a wrong mountpoint is refused before anything is touched', async (t) => 
   t.strictSame(Object.getOwnPropertyNames(broker), before)
   t.equal(broker.publish, publish)
   const gateway = await createGateway(broker as never, { port: 0, host: '127.0.0.1', mountpoint: 'a/' })
+  t.throws(() => { gateway.accept(new PassThrough(), { mountpoint: 'b' }) }, { code: 'NATS_ERR_OPTION', message: `option 'mountpoint' is "b", with no / at its end: ${allowed}` })
+  t.equal(gateway.clients.size, 0)
   t.throws(() => { gateway.update({ mountpoint: 'b/' }) }, { code: 'NATS_ERR_OPTION', message: /option 'mountpoint' is fixed while the gateway runs/ })
   await gateway.close()
 })

@@ -16,7 +16,6 @@ const group = 'nats://acked.g'
 class Peer implements Recipient {
   readonly owner = {}
   readonly filter: string
-  readonly topicFilters: readonly string[]
   readonly received: Message[] = []
   isKeepingUp = true
   refuses = false
@@ -26,7 +25,6 @@ class Peer implements Recipient {
 
   constructor (filter: string) {
     this.filter = filter
-    this.topicFilters = [filter.replaceAll('.', '/').replaceAll('*', '+').replace('>', '#')]
   }
 
   take (message: Message): boolean {

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
+import { Asked } from '../../lib/durable/asked.ts'
 import { filterToTopicFilter, natsOnlyTopic, subjectToTopic, topicFilterToFilter, topicToSubject } from '../../lib/subject/mapping.ts'
 import { Names } from '../../lib/subject/names.ts'
 import { checkMapping, PrefixMapping } from '../../lib/subject/prefixes.ts'
@@ -48,6 +49,17 @@ t.test('the levels of a mountpoint and of a topic prefix count', async (t) => {
   t.strictSame(mapped.topicFiltersOf('f.a.*'), [])
   t.strictSame(mapped.topicFiltersOf('p.7.*'), ['t/p/7/'])
   t.strictSame(namesOf({ 'f.': 'p/7/' }, { levels: 2 }).topicFiltersOf('p.7.*'), [])
+})
+
+t.test('what MQTT cannot name for its length is NATS-only', async (t) => {
+  for (const [names, before] of [[namesOf({}), 0], [namesOf({}, { mount: 'é/' }), 3], [namesOf({ 'f.': 'p/7/' }), 2]] as const) {
+    const prefix = names.topicOf('f.x') === 'p/7/x' ? 'f.' : ''
+    for (const unit of ['a', '\xc3\xa9', '\xe2\x82\xac']) {
+      const longest = prefix + unit.repeat(Math.floor((65_535 - before - prefix.length) / unit.length))
+      t.not(names.topicOf(longest), null, 'the longest')
+      t.equal(names.topicOf(longest + 'aaa'), null)
+    }
+  }
 })
 
 t.test('a subject prefix without a topic prefix', async (t) => {
@@ -283,6 +295,39 @@ t.test('the topic filters match every topic whose subject the filter matches', a
     }))
   }), { numRuns: 3000 })
   t.ok(matching > 1000 && hidden > 10, `${matching} topics matched, ${hidden} of them begin with $`)
+})
+
+t.test('a topic whose subject a filter matches is asked for below its prefix', async (t) => {
+  let matching = 0
+  let others = 0
+  fc.assert(fc.property(names, fc.array(filter, { maxLength: 10 }), fc.array(subject, { maxLength: 20 }), ({ pairs, mount, only }, filters, subjects) => {
+    const names = namesOf(pairs, { mount, only })
+    return filters.every((filter) => subjects.every((subject) => {
+      const topic = names.topicOf(subject)
+      if (topic === null) return true
+      const asked = new Asked(names, names.prefixFiltersOf(filter)).includes(topic)
+      const wanted = subjectMatches(filter, subject, names.literalTokens(topic))
+      if (wanted) matching++
+      else if (asked) others++
+      return asked || !wanted
+    }))
+  }), { numRuns: 3000 })
+  t.ok(matching > 1000 && others < matching / 100, `${matching} matched, ${others} more are asked for`)
+})
+
+t.test('what is asked for below one prefix is not below another', async (t) => {
+  const rows: [pairs: Record<string, string>, filter: string, topic: string, asked: boolean][] = [
+    [{}, 'foo.>', 'foo/a', true], [{}, 'foo.>', 'foo', false], [{}, '>', '$x', false], [{}, '$x.>', '$x/a', true],
+    [{ 'iot.': '' }, 'iot.>', 'a', true], [{ 'iot.': '' }, 'iot.>', '_INBOX/x', false], [{ 'iot.': '' }, '>', '_INBOX/x', true], [{ 'iot.': '' }, '_INBOX.>', '_INBOX/x', true],
+    [{ 'iot.': '' }, 'iot.>', '$x', false], [{ 'iot.': '' }, 'iot.$x', '$x', true],
+    [{ 'f.': 'p/7/' }, 'p.>', 'p/7/a', false], [{ 'f.': 'p/7/' }, 'p.>', 'p/8', true], [{ 'f.': 'p/7/' }, '*.a', 'f/a', false], [{ 'f.': 'p/7/' }, '*.a', 'p/7/a', true]
+  ]
+  for (const [pairs, filter, topic, asked] of rows) {
+    for (const mount of topic.startsWith('$') ? [''] : ['', 'm/']) {
+      const names = namesOf(pairs, { mount })
+      t.equal(new Asked(names, names.prefixFiltersOf(filter)).includes(mount + topic), asked, `${topic} by ${filter} with ${JSON.stringify(pairs)}`)
+    }
+  }
 })
 
 t.test('no topic filter is contained in another one', async () => {

@@ -102,7 +102,7 @@ function add (client: Client, granted: Granted, kind: AckKind | null): void {
 function addDurable (client: Client, granted: Granted & { readonly queue: string }, kind: AckKind): void {
   const { subject, filter, queue } = granted
   const { services: { durables }, space } = client
-  const topicFilters = space.names.topicFiltersOf(filter)
+  const topicFilters = space.names.prefixFiltersOf(filter)
   if (durables === null || topicFilters.length === 0) {
     client.debug(`${queue} cannot be durable on ${subject}: no topic can match it`)
     client.fail(denied(subject, queue))
@@ -116,7 +116,7 @@ function addDurable (client: Client, granted: Granted & { readonly queue: string
       client.fail(denied(subject, queue))
       return
     }
-    put(client, new DurableSubscription(client, durables, kind, { ...granted, topicFilters }))
+    put(client, new DurableSubscription(client, durables, kind, granted))
     if (client.options.verbose) client.outbox.write(OK)
   })
 }

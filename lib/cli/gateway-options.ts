@@ -4,14 +4,14 @@ import type { ConfigNode } from './config-parser.ts'
 import type { ConfigReader } from './config-reader.ts'
 
 /** An option of the gateway that a configuration file sets under a key of its own. */
-export type OptionName = Exclude<keyof GatewayOptions, 'headers' | 'logger' | 'durable' | 'confirm' | 'redis'>
+export type OptionName = Exclude<keyof GatewayOptions, 'headers' | 'logger' | 'durable' | 'confirm' | 'redis' | 'tls' | 'websocket'>
 
 export const optionRows: Readonly<Record<keyof GatewayOptions, OptionRow>> = optionTable
 
 const keys = (Object.entries(optionTable) as [OptionName, OptionRow][]).flatMap<[string, OptionName]>(([name, { key }]) => key === undefined ? [] : [[key, name]])
 
-/** The options by their key at the top of the file. */
-export const optionKeys: ReadonlyMap<string, OptionName> = new Map(keys.filter(([key]) => !key.includes('.')))
+/** The options by their key at the top of the file, except those that have a block. */
+export const optionKeys: ReadonlyMap<string, OptionName> = new Map(keys.filter(([key, name]) => !key.includes('.') && typeof optionRows[name].default !== 'object'))
 
 /** The options by their key in the block `durable`. */
 export const durableKeys: ReadonlyMap<string, OptionName> = new Map(keys.flatMap(([key, name]) => key.startsWith('durable.') ? [[key.slice(8), name]] : []))

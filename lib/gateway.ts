@@ -118,7 +118,7 @@ export class Gateway {
   /**
    * Begins to take connections.
    *
-   * @throws {NatsError} NATS_ERR_LISTEN, NATS_ERR_CLOSED
+   * @throws {NatsError} NATS_ERR_LISTEN, NATS_ERR_CLOSED, NATS_ERR_OPTION when a certificate cannot be used
    */
   async listen (): Promise<void> {
     if (this.isClosed) throw new NatsError('NATS_ERR_CLOSED')

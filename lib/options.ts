@@ -1,6 +1,8 @@
 import type { Cluster, Redis } from 'ioredis'
 import { NatsError } from './errors.ts'
 import type { AuthorizationOption } from './options/authorization.ts'
+import type { TlsOptions } from './options/tls.ts'
+import type { WebsocketOptions } from './options/websocket.ts'
 
 /** The part of pino's interface that the gateway writes to. */
 export interface Logger {
@@ -50,10 +52,8 @@ export interface GatewayOptions {
   serverName?: string
   clientAdvertise?: string
   authorization?: AuthorizationOption | null
-  /** See {@link tlsTable} in transport/tls-options.ts. */
-  tls?: object | null
-  /** See {@link websocketTable} in transport/websocket-options.ts. */
-  websocket?: object | null
+  tls?: TlsOptions | null
+  websocket?: WebsocketOptions | null
   clientId?: string
   headers?: boolean
   maxPayload?: number
@@ -123,8 +123,8 @@ const authorization: Check = {
   test: (value) => value === null || isPlainObject(value)
 }
 const clientId: Check = {
-  allowed: 'a string without /, + and #, with ${name} and ${username} in it, apart from each other', // eslint-disable-line no-template-curly-in-string -- that is how they are written
-  test: (value) => typeof value === 'string' && /^(?:[^\p{Cc}/+#${}]|\$\{(?:name|username)\}(?!\$\{|%))*$/u.test(value)
+  allowed: 'a string without /, + and #, with ${name} and ${username} in it', // eslint-disable-line no-template-curly-in-string -- that is how they are written
+  test: (value) => typeof value === 'string' && /^(?:[^\p{Cc}/+#${}]|\$\{(?:name|username)\})*$/u.test(value)
 }
 const text: Check = { allowed: 'a string', test: (value) => typeof value === 'string' }
 const texts: Check = {
@@ -217,9 +217,9 @@ export const optionTable = {
   port: { default: 4222, check: integer(0, 65535), key: 'port', doc: 'Port to listen on; 0 takes any free one.' },
   serverName: { default: 'aedes-nats', check: name, key: 'server_name', doc: '`server_name` of INFO.' },
   clientAdvertise: { default: '', check: address, key: 'client_advertise', doc: 'Address that INFO tells to clients, where it is not the one listened on.' },
-  authorization: { default: null, check: authorization, live: true, doc: 'Users, passwords, tokens, nkeys, operators and permissions, as in a nats-server configuration; see [below](#authentication). `null` leaves it to the hooks of the host.' },
-  tls: { default: null, check: objectOrNull, live: true, doc: 'TLS for clients, on the same port; see [below](#tls).' },
-  websocket: { default: null, check: objectOrNull, live: true, doc: 'WebSocket, on a port of its own or on a path of the HTTP server of the host; see [below](#websocket).' },
+  authorization: { default: null, check: authorization, key: 'authorization', live: true, doc: 'Users, passwords, tokens, nkeys, operators and permissions, as in a nats-server configuration; see [below](#authentication). `null` leaves it to the hooks of the host.' },
+  tls: { default: null, check: objectOrNull, key: 'tls', live: true, doc: 'TLS for clients, on the same port; see [below](#tls).' },
+  websocket: { default: null, check: objectOrNull, key: 'websocket', live: true, doc: 'WebSocket, on a port of its own or on a path of the HTTP server of the host; see [below](#websocket).' },
   clientId: { default: '', check: clientId, key: 'client_id', doc: 'Client id of a NATS connection behind `nats:`, made of `${name}` and `${username}`; random where it is empty or the client does not say so much. A second connection with the same id takes over from the first: replicas of a service that share a name then end each other.' }, // eslint-disable-line no-template-curly-in-string -- that is how they are written
   headers: { default: true, check: boolean, doc: 'Whether messages may have headers (`no_header_support: true` turns them off).' },
   maxPayload: { default: 1_048_576, check: integer(1, 999_999_999), key: 'max_payload', live: true, doc: 'Largest payload, header block included. More closes the connection.' },

@@ -100,7 +100,7 @@ export class Authenticator {
       throw wrongOption(reader.path, 'one with operators and users', 'operators alone')
     }
     if (several && (user !== null || token !== null)) throw wrongOption(reader.path, 'one with a single user or token and several users', 'one of both')
-    for (const [path, id] of [[reader.at('noAuthUser'), noAuthUser], ...this.listeners.map((listener) => ['websocket.noAuthUser', listener.credentials?.noAuthUser ?? null] as const)] as const) {
+    for (const [path, id] of [[reader.at('noAuthUser'), noAuthUser], ...this.listeners.map((listener) => ['websocket.authorization.noAuthUser', listener.credentials?.noAuthUser ?? null] as const)] as const) {
       if (id !== null && !this.users.has(id)) throw wrongOption(path, id, 'one of the users')
     }
     if (this.users.hasPlainPasswords || (user !== null && pass !== null && !isBcrypt(pass))) {

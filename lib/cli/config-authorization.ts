@@ -55,12 +55,6 @@ function credentialsOf (reader: ConfigReader, at: Partial<Record<keyof Credentia
   }
 }
 
-/** Reads the `authorization` block of a listener other than the main one. */
-export function readCredentials (reader: ConfigReader, node: ConfigNode | undefined): Credentials | null {
-  const block = reader.block(node)
-  return block === null ? null : credentialsOf(reader, reader.keys(block, '', credentialKeys))
-}
-
 function readConnectionTypes (reader: ConfigReader, node: ConfigNode | undefined): string[] | null {
   const names = reader.texts(node)?.map((name) => name.toUpperCase()) ?? null
   if (node === undefined || names === null || names.every((name) => connectionTypes.includes(name))) return names

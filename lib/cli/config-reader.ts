@@ -27,6 +27,10 @@ export class ConfigReader {
   /** What nats-server knows and we do not obey, by its path. */
   readonly ignored = new Set<string>()
 
+  get isFaulty (): boolean {
+    return this.problems.length > 0
+  }
+
   problem (node: ConfigNode, text: string): null {
     this.problems.push({ file: node.file, line: node.line, text })
     return null

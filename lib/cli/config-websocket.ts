@@ -1,59 +1,83 @@
-import { readCredentials } from './config-authorization.ts'
-import type { Credentials } from './config-authorization.ts'
+import type { CredentialsOption } from '../options/authorization.ts'
+import type { WebsocketOptions } from '../options/websocket.ts'
+import { resolveWebsocket } from '../transport/websocket-options.ts'
 import type { ConfigNode } from './config-parser.ts'
 import type { ConfigReader } from './config-reader.ts'
 import { readTls } from './config-tls.ts'
-import type { TlsSettings } from './config-tls.ts'
 
-/** A `websocket` block. The port is nats-server's: -1 is any free one, 0 (not given) is off. */
-export interface WebsocketSettings {
-  readonly host: string | null
-  readonly port: number
-  readonly advertise: string | null
-  readonly noTls: boolean
-  readonly tls: TlsSettings | null
-  readonly sameOrigin: boolean
-  readonly allowedOrigins: readonly string[] | null
-  /** Milliseconds. */
-  readonly handshakeTimeout: number | null
-  readonly compression: boolean
-  readonly credentials: Credentials | null
-  readonly jwtCookie: string | null
-  readonly noAuthUser: string | null
+const known = {
+  listen: [],
+  host: ['net'],
+  port: [],
+  no_tls: [],
+  tls: [],
+  same_origin: [],
+  allowed_origins: ['allowed_origin', 'allow_origins', 'allow_origin', 'origins', 'origin'],
+  handshake_timeout: [],
+  compression: ['compress'],
+  authorization: ['authentication'],
+  jwt_cookie: [],
+  user_cookie: [],
+  pass_cookie: [],
+  token_cookie: [],
+  no_auth_user: [],
+  mountpoint: []
+} as const
+
+const ignored = ['advertise', 'headers', 'ping_interval']
+
+const credentialKeys = { user: ['username'], pass: ['password'], token: [] } as const
+
+function readCredentials (reader: ConfigReader, { authorization, no_auth_user: noAuthUser }: Partial<Record<keyof typeof known, ConfigNode>>): CredentialsOption | null {
+  const block = reader.block(authorization)
+  const at = block === null ? {} : reader.keys(block, 'websocket.authorization.', credentialKeys, ['timeout'])
+  const credentials = {
+    user: reader.text(at.user) || null,
+    pass: reader.secret(at.pass) || null,
+    token: reader.secret(at.token) || null,
+    noAuthUser: reader.text(noAuthUser) || null
+  }
+  return Object.values(credentials).every((value) => value === null) ? null : credentials
 }
 
-/** Reads a `websocket` block. */
-export function readWebsocket (reader: ConfigReader, node: ConfigNode | undefined): WebsocketSettings | null {
+/**
+ * Reads a `websocket` block. The port is nats-server's: -1 is any free one, 0 (not given) is off.
+ *
+ * @returns the option `websocket`, without what the block does not say; null where it is off
+ */
+export function readWebsocket (reader: ConfigReader, node: ConfigNode | undefined): WebsocketOptions | null {
   const block = reader.block(node)
-  if (block === null) return null
-  const at = reader.keys(block, 'websocket.', {
-    listen: [],
-    host: ['net'],
-    port: [],
-    advertise: [],
-    no_tls: [],
-    tls: [],
-    same_origin: [],
-    allowed_origins: ['allowed_origin', 'allow_origins', 'allow_origin', 'origins', 'origin'],
-    handshake_timeout: [],
-    compression: ['compress'],
-    authorization: ['authentication'],
-    jwt_cookie: [],
-    no_auth_user: []
-  })
+  if (node === undefined || block === null) return null
+  const at = reader.keys(block, 'websocket.', known, ignored)
   const listen = reader.listen(at.listen)
-  return {
+  const port = listen?.port ?? reader.port(at.port) ?? 0
+  const given = {
     host: listen?.host ?? (reader.text(at.host) || null),
-    port: listen?.port ?? reader.port(at.port) ?? 0,
-    advertise: reader.text(at.advertise),
-    noTls: reader.flag(at.no_tls) ?? false,
+    port: Math.max(port, 0),
     tls: readTls(reader, at.tls, 'websocket.tls.'),
-    sameOrigin: reader.flag(at.same_origin) ?? false,
+    noTls: reader.flag(at.no_tls),
+    sameOrigin: reader.flag(at.same_origin),
     allowedOrigins: reader.texts(at.allowed_origins),
-    handshakeTimeout: reader.duration(at.handshake_timeout, 'seconds'),
-    compression: reader.flag(at.compression) ?? false,
-    credentials: readCredentials(reader, at.authorization),
-    jwtCookie: reader.text(at.jwt_cookie),
-    noAuthUser: reader.text(at.no_auth_user)
+    handshakeTimeout: reader.duration(at.handshake_timeout, 'seconds') || null,
+    compression: reader.flag(at.compression),
+    jwtCookie: reader.text(at.jwt_cookie) || null,
+    userCookie: reader.text(at.user_cookie) || null,
+    passCookie: reader.text(at.pass_cookie) || null,
+    tokenCookie: reader.text(at.token_cookie) || null,
+    mountpoint: reader.text(at.mountpoint),
+    authorization: readCredentials(reader, at)
+  }
+  if (port === 0) return null
+  if (at.tls === undefined && given.noTls !== true) reader.problem(node, 'websocket needs a tls block, or no_tls: true')
+  const options: WebsocketOptions = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null))
+  if (!reader.isFaulty) check(reader, node, options)
+  return options
+}
+
+function check (reader: ConfigReader, node: ConfigNode, options: WebsocketOptions): void {
+  try {
+    resolveWebsocket(options)
+  } catch (error) {
+    reader.problem(node, (error as Error).message)
   }
 }

@@ -9,9 +9,7 @@ import type { ConfigNode, Environment } from './config-parser.ts'
 import { ConfigReader } from './config-reader.ts'
 import type { Listen } from './config-reader.ts'
 import { readTls } from './config-tls.ts'
-import type { TlsSettings } from './config-tls.ts'
 import { readWebsocket } from './config-websocket.ts'
-import type { WebsocketSettings } from './config-websocket.ts'
 import { optionKeys, optionNames, optionValue, readOption } from './gateway-options.ts'
 
 /** What a configuration file says; null where it says nothing. Ports are nats-server's: -1 is any free one, 0 is off. */
@@ -26,8 +24,6 @@ export interface FileSettings {
   readonly pidFile: string | null
   readonly portsFileDir: string | null
   readonly authorization: Authorization | null
-  readonly tls: TlsSettings | null
-  readonly websocket: WebsocketSettings | null
   readonly warnings: readonly string[]
 }
 
@@ -42,6 +38,7 @@ const otherKeys = {
   accounts: [],
   no_auth_user: [],
   tls: [],
+  allow_non_tls: [],
   websocket: ['ws'],
   mqtt: [],
   ports_file_dir: [],
@@ -54,13 +51,13 @@ const otherKeys = {
 type Nodes = Partial<Record<keyof typeof otherKeys, ConfigNode>>
 
 /** Keys that are read and checked, but have no effect so far. */
-const notYetObeyed = ['authorization', 'accounts', 'no_auth_user', 'tls', 'websocket'] as const
+const notYetObeyed = ['authorization', 'accounts', 'no_auth_user'] as const
 
 // What else nats-server knows at the top of the file (server/opts.go processConfigFileLine).
 const ignored = [
   'trace_verbose', 'logtime', 'logtime_utc', 'mappings', 'maps', 'disable_sublist_cache', 'no_sublist_cache', 'https', 'https_port',
   'http_base_path', 'cluster', 'gateway', 'leaf', 'leafnodes', 'store_dir', 'storedir', 'jetstream', 'logfile_size_limit', 'log_size_limit',
-  'logfile_max_num', 'log_max_num', 'syslog', 'remote_syslog', 'prof_port', 'prof_block_rate', 'max_traced_msg_len', 'ocsp', 'allow_non_tls',
+  'logfile_max_num', 'log_max_num', 'syslog', 'remote_syslog', 'prof_port', 'prof_block_rate', 'max_traced_msg_len', 'ocsp',
   'operator', 'operators', 'roots', 'root', 'root_operators', 'root_operator', 'resolver', 'account_resolver', 'accounts_resolver',
   'resolver_tls', 'resolver_preload', 'resolver_pinned_accounts', 'system_account', 'system', 'no_system_account', 'no_system', 'no_sys_acc',
   'trusted', 'trusted_keys', 'connect_error_reports', 'reconnect_error_reports', 'server_tags', 'default_js_domain', 'ocsp_cache',
@@ -85,6 +82,11 @@ function readGateway (reader: ConfigReader, at: Nodes & Partial<Record<string, C
   if (listen !== null && listen.host !== null) gateway['host'] = listen.host
   const noHeaders = reader.flag(at.no_header_support)
   if (noHeaders !== null) gateway['headers'] = !noHeaders
+  const tls = readTls(reader, at.tls, 'tls.')
+  const allowNonTls = reader.flag(at.allow_non_tls)
+  if (tls !== null) gateway['tls'] = allowNonTls === null ? tls : { ...tls, allowNonTls }
+  const websocket = readWebsocket(reader, at.websocket)
+  if (websocket !== null) gateway['websocket'] = websocket
   return { ...gateway, ...readNames(reader, at), ...readDurable(reader, at.durable) }
 }
 
@@ -123,9 +125,7 @@ export function readConfig (file: string, environment: Environment): FileSetting
     logFile: reader.text(at.logfile),
     pidFile: reader.text(at.pid_file),
     portsFileDir: reader.text(at.ports_file_dir),
-    authorization: readAuthorization(reader, at),
-    tls: readTls(reader, at.tls, 'tls.'),
-    websocket: readWebsocket(reader, at.websocket)
+    authorization: readAuthorization(reader, at)
   }
   if (reader.report !== '') throw new NatsError('NATS_ERR_CONFIG', reader.report)
   const { warnings } = reader

@@ -43,6 +43,7 @@ const id: Check = {
 const server = 'Server'
 const logging = 'Logging'
 const authorization = 'Authorization'
+const tls = 'TLS'
 const beyond = 'MQTT and Redis'
 const common = 'Common'
 
@@ -66,6 +67,11 @@ export const flagTable = {
   user: { names: ['user'], type: 'string', group: authorization, value: 'user', ignored: true, doc: 'User required for connections' },
   pass: { names: ['pass'], type: 'string', group: authorization, value: 'password', ignored: true, doc: 'Password required for connections' },
   auth: { names: ['auth'], type: 'string', group: authorization, value: 'token', ignored: true, doc: 'Authorization token required for connections' },
+  tls: { names: ['tls'], type: 'boolean', group: tls, doc: 'Enable TLS, do not verify clients (default: false)' },
+  tlscert: { names: ['tlscert'], type: 'string', group: tls, value: 'file', doc: 'Server certificate file' },
+  tlskey: { names: ['tlskey'], type: 'string', group: tls, value: 'file', doc: 'Private key for server certificate' },
+  tlsverify: { names: ['tlsverify'], type: 'boolean', group: tls, doc: 'Enable TLS, verify client certificates' },
+  tlscacert: { names: ['tlscacert'], type: 'string', group: tls, value: 'file', doc: 'Client certificate CA for verification' },
   mqtt_port: { names: ['mqtt-port'], type: 'integer', group: beyond, value: 'port', check: port, doc: 'Use port for MQTT clients (default: 1883, with -c as it says; 0 is off, -1 any free one)' },
   redis: { names: ['redis'], type: 'string', group: beyond, value: 'url', check: redis, doc: 'Share messages and sessions with other servers over redis://host:port[/db]' },
   id: { names: ['id'], type: 'string', group: beyond, value: 'id', check: id, doc: 'Names this server among those that share a Redis' },
@@ -82,11 +88,6 @@ export const flagTable = {
   log_size_limit: { names: ['log_size_limit'], type: 'integer', ignored: true },
   max_traced_msg_len: { names: ['max_traced_msg_len'], type: 'integer', ignored: true },
   store_dir: { names: ['sd', 'store_dir'], type: 'string', ignored: true },
-  tls: { names: ['tls'], type: 'boolean', ignored: true },
-  tlscert: { names: ['tlscert'], type: 'string', ignored: true },
-  tlskey: { names: ['tlskey'], type: 'string', ignored: true },
-  tlsverify: { names: ['tlsverify'], type: 'boolean', ignored: true },
-  tlscacert: { names: ['tlscacert'], type: 'string', ignored: true },
   routes: { names: ['routes'], type: 'string', ignored: true },
   cluster: { names: ['cluster', 'cluster_listen'], type: 'string', ignored: true },
   cluster_name: { names: ['cluster_name'], type: 'string', ignored: true },

@@ -4,13 +4,13 @@ import type { ConfigNode } from './config-parser.ts'
 import type { ConfigReader } from './config-reader.ts'
 
 /** An option of the gateway that a configuration file sets by one value. */
-export type OptionName = Exclude<keyof GatewayOptions, 'headers' | 'logger' | 'durable' | 'confirm' | 'redis' | 'listeners' | 'mapping' | 'publish' | 'replies'>
+export type OptionName = Exclude<keyof GatewayOptions, 'headers' | 'logger' | 'durable' | 'confirm' | 'redis' | 'listeners' | 'mapping' | 'publish' | 'replies' | 'tls' | 'websocket'>
 
 export const optionRows: Readonly<Record<keyof GatewayOptions, OptionRow>> = optionTable
 
 const keys = (Object.entries(optionTable) as [OptionName, OptionRow][]).flatMap<[string, OptionName]>(([name, { key, default: value }]) => key === undefined || typeof value === 'object' ? [] : [[key, name]])
 
-/** The options by their key at the top of the file. */
+/** The options by their key at the top of the file, except those that have a block. */
 export const optionKeys: ReadonlyMap<string, OptionName> = new Map(keys.filter(([key]) => !key.includes('.')))
 
 /** The options by their key in the block `durable`. */

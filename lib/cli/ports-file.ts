@@ -8,6 +8,7 @@ export interface Listeners {
   readonly nats: AddressInfo
   readonly monitoring?: AddressInfo | null
   readonly mqtt?: AddressInfo | null
+  readonly websocket?: (AddressInfo & { readonly isSecure: boolean }) | null
 }
 
 type Interfaces = ReturnType<typeof networkInterfaces>
@@ -40,11 +41,12 @@ function remove (path: string, text: string): void {
  * @throws where it cannot be written.
  */
 export function writePortsFile (directory: string, listeners: Listeners, pid = process.pid): () => void {
-  const { nats, monitoring, mqtt } = listeners
+  const { nats, monitoring, mqtt, websocket } = listeners
   const urls = {
     nats: urlsOf('nats', nats),
     ...monitoring && { monitoring: urlsOf('http', monitoring) },
-    ...mqtt && { mqtt: urlsOf('mqtt', mqtt) }
+    ...mqtt && { mqtt: urlsOf('mqtt', mqtt) },
+    ...websocket && { websocket: urlsOf(websocket.isSecure ? 'wss' : 'ws', websocket) }
   }
   const path = join(directory, `nats-server_${pid}.ports`)
   const text = JSON.stringify(urls)

@@ -5,11 +5,10 @@ import { readConfig } from './config.ts'
 import type { FileSettings } from './config.ts'
 import type { Authorization, Credentials } from './config-authorization.ts'
 import type { Environment } from './config-parser.ts'
-import type { TlsSettings } from './config-tls.ts'
-import type { WebsocketSettings } from './config-websocket.ts'
 import { dashed, flagRows, readFlags, readVariables } from './flags.ts'
 import type { FlagValues } from './flags.ts'
 import { optionValue } from './gateway-options.ts'
+import { tlsOf } from './tls-flags.ts'
 
 /** An address to listen on; port 0 is any free one. */
 export interface Address {
@@ -33,8 +32,6 @@ export interface Settings {
   /** Whether to stop now that the configuration file turned out to be valid. */
   readonly checkConfig: boolean
   readonly authorization: Authorization | null
-  readonly tls: TlsSettings | null
-  readonly websocket: WebsocketSettings | null
   readonly warnings: readonly string[]
 }
 
@@ -56,8 +53,6 @@ const emptyFile: FileSettings = {
   pidFile: null,
   portsFileDir: null,
   authorization: null,
-  tls: null,
-  websocket: null,
   warnings: []
 }
 
@@ -72,6 +67,9 @@ function gatewayOf (file: FileSettings, given: FlagValues): GatewayOptions {
     const value = given[flag]
     if (option !== undefined && value !== undefined) gateway[option] = optionValue(option, value as string | number)
   }
+  const tls = tlsOf(file.gateway.tls ?? null, given)
+  if (tls !== null) gateway['tls'] = tls
+  else delete gateway['tls']
   return gateway
 }
 
@@ -138,8 +136,6 @@ function settingsOf (flags: FlagValues, environment: Environment): Settings {
     configFile: given.config || null,
     checkConfig: given.test ?? false,
     authorization: authorizationOf(file, given),
-    tls: file.tls,
-    websocket: file.websocket,
     warnings: warningsOf(file, given)
   }
 }

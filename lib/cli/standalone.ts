@@ -4,13 +4,14 @@ import type { Aedes } from 'aedes'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { NatsError } from '../errors.ts'
 import { createGateway, type Gateway } from '../gateway.ts'
+import { fixedChanges } from '../gateway/fixed.ts'
 import { monitorRoutes } from '../monitor/routes.ts'
 import { type GatewayOptions, optionTable, type OptionRow } from '../options.ts'
 import { lingering } from '../transport/linger.ts'
 import { readFromWindow } from './byte-window.ts'
 import { createHostBroker } from './host-broker.ts'
 import type { ServerLog } from './logger.ts'
-import { writePidFile, writePortsFile } from './ports-file.ts'
+import { type Listeners as OpenListeners, writePidFile, writePortsFile } from './ports-file.ts'
 import type { RedisLink } from './redis.ts'
 import type { Address, Settings } from './settings.ts'
 
@@ -41,13 +42,19 @@ export async function startStandalone (settings: Settings, log: ServerLog): Prom
     undo.push(() => gateway.close())
     const mqtt = settings.mqtt === null ? null : await listenMqtt(broker, settings.mqtt, log, undo)
     const monitoring = settings.http === null ? null : await listenHttp(gateway, settings.http, () => redis?.problem() ?? null, log, undo)
-    const nats = { address: gateway.host, family: '', port: gateway.port }
-    if (settings.portsFileDir !== null) undo.push(writePortsFile(settings.portsFileDir, { nats, monitoring, mqtt }))
+    if (settings.portsFileDir !== null) undo.push(writePortsFile(settings.portsFileDir, { ...natsAddresses(gateway), monitoring, mqtt }))
     if (settings.pidFile !== null) undo.push(writePidFile(settings.pidFile))
     return { gateway, stop, reload: (next) => { reload(gateway, settings, next, log) } }
   } catch (error) {
     await stop()
     throw error
+  }
+}
+
+function natsAddresses ({ host, port, options, listeners: { websocket } }: Gateway): Pick<OpenListeners, 'nats' | 'websocket'> {
+  return {
+    nats: { address: host, family: '', port },
+    websocket: websocket === null ? null : { address: websocket.host, family: '', port: websocket.port, isSecure: options.websocket?.tls != null }
   }
 }
 
@@ -103,6 +110,10 @@ function reload (gateway: Gateway, before: Settings, next: Settings, log: Server
     if (table[name]?.live) wanted[name] = value
     else if (!isDeepStrictEqual(value, (before.gateway as Record<string, unknown>)[name] ?? table[name]?.default)) fixed.push(table[name]?.key ?? name)
   }
+  const listening = fixedChanges(gateway.options, wanted)
+  fixed.push(...listening)
+  // The files of the certificates are read anew all the same.
+  for (const name of ['tls', 'websocket'] as const) if (listening.some((path) => path.split('.')[0] === name)) wanted[name] = gateway.options[name]
   gateway.update(wanted as GatewayOptions)
   log.levels.debug = next.debug
   log.levels.trace = next.trace

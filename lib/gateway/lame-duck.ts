@@ -1,5 +1,6 @@
 import type { Client } from '../client/client.ts'
 import type { ResolvedOptions } from '../options.ts'
+import { serverShutdown } from '../wire/close-status.ts'
 
 // nats-server closes at most one connection a second when there are few (server/server.go lameDuckMode).
 const slowestFarewell = 1000
@@ -18,7 +19,7 @@ export class LameDuck {
     await this.pause(lameDuckGracePeriod)
     const step = Math.min(slowestFarewell, Math.max(0, lameDuckDuration - lameDuckGracePeriod) / Math.max(1, this.clients.size))
     for (const client of [...this.clients.values()]) {
-      client.close()
+      client.close('', serverShutdown)
       if (this.clients.size > 0) await this.pause(Math.random() * step)
     }
   }

@@ -14,6 +14,7 @@ import { type AttachedWebsocket, attachWebsocket } from '../transport/websocket-
 import { listenWebsocket, type WebsocketListener } from '../transport/websocket-listener.ts'
 import { resolveWebsocket, type WebsocketSettings } from '../transport/websocket-options.ts'
 import type { WebsocketStream } from '../transport/websocket-stream.ts'
+import { fixedChanges } from './fixed.ts'
 
 /** The options of the listeners, checked. */
 export interface ListenerSettings {
@@ -28,9 +29,9 @@ export interface ListenerSettings {
  *
  * @throws {NatsError} NATS_ERR_OPTION, NATS_ERR_OPTION_UNKNOWN
  */
-export function checkListeners ({ tls, websocket }: ResolvedOptions): ListenerSettings {
+export function checkListeners ({ host, tls, websocket }: ResolvedOptions): ListenerSettings {
   const tlsSettings = tls === null ? null : resolveTls(tls)
-  const websocketSettings = websocket === null ? null : resolveWebsocket(websocket)
+  const websocketSettings = websocket === null ? null : resolveWebsocket(websocket, host)
   const credentials = websocketSettings?.authorization ?? null
   return {
     tls: tlsSettings,
@@ -149,11 +150,15 @@ export class Listeners {
    * Puts changed limits and rules into effect, and reads certificates anew.
    *
    * @param settings those of the options
-   * @throws {NatsError} NATS_ERR_OPTION
+   * @throws {NatsError} NATS_ERR_OPTION; nothing has changed then
    */
-  reconfigure (options: ResolvedOptions, { tls, websocket, tcpRules, websocketRules }: ListenerSettings): void {
-    if (tls !== null) this.tls?.reload(tls)
-    if (websocket?.tls != null) this.websocket?.reloadTls(websocket.tls)
+  reconfigure (options: ResolvedOptions, before: ResolvedOptions, { tls, websocket, tcpRules, websocketRules }: ListenerSettings): void {
+    const [fixed] = fixedChanges(before, options)
+    if (fixed !== undefined) throw new NatsError('NATS_ERR_OPTION', fixed, 'fixed while the gateway runs', 'what it is')
+    const useTls = tls === null ? undefined : this.tls?.prepare(tls)
+    const useWebsocketTls = websocket?.tls == null ? undefined : this.websocket?.prepareTls(websocket.tls)
+    useTls?.()
+    useWebsocketTls?.()
     this.websocket?.reconfigure(options)
     this.attached?.reconfigure(options)
     // Connections that are there have the objects.

@@ -37,7 +37,7 @@ export function reload (services: Services, listeners: Listeners, clients: Reado
   const settings = checkListeners(options)
   const isAnother = changes.authorization !== undefined || listeners.changesRules(settings)
   const authenticator = isAnother ? createAuthenticator(options, settings) : null
-  listeners.reconfigure(options, settings)
+  listeners.reconfigure(options, services.options, settings)
   services.options = options
   const { replies } = services.spaces
   if (replies !== null) replies.timeout = options.replyTimeout

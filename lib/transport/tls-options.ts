@@ -3,35 +3,9 @@ import { createSecureContext, type SecureContext, type SecureContextOptions } fr
 import { X509Certificate } from 'node:crypto'
 import { NatsError } from '../errors.ts'
 import type { OptionRow } from '../options.ts'
+import type { CertificateOptions, Pem, TlsOptions } from '../options/tls.ts'
 import { boolean, type Check, integer, listOf, optional, resolveRows, text } from './option-rows.ts'
 import { cipherList, curveList, isCipher } from './tls-names.ts'
-
-/** Text or bytes in PEM. */
-export type Pem = string | Buffer
-
-/** A certificate with its key, each as PEM or as the name of a file with it. */
-export interface CertificateOptions {
-  cert?: Pem | null
-  key?: Pem | null
-  certFile?: string | null
-  keyFile?: string | null
-}
-
-/** How a listener does TLS; all but a certificate may be left out. See {@link tlsTable}. */
-export interface TlsOptions extends CertificateOptions {
-  certificates?: readonly CertificateOptions[] | null
-  ca?: Pem | null
-  caFile?: string | null
-  verify?: boolean
-  verifyAndMap?: boolean
-  pinnedCerts?: readonly string[] | null
-  ciphers?: readonly string[] | null
-  curves?: readonly string[] | null
-  minVersion?: '1.2' | '1.3'
-  timeout?: number
-  handshakeFirst?: boolean | 'auto' | number
-  allowNonTls?: boolean
-}
 
 /** {@link TlsOptions} with every default filled in. Files are not read yet. */
 export interface TlsSettings {
@@ -72,12 +46,12 @@ const certificate: Check = {
 
 /** One row an option of `tls`. */
 export const tlsTable = {
-  cert: { default: null, check: optional(pem), doc: 'Certificate of the server, with those that it is signed by.' },
-  key: { default: null, check: optional(pem), doc: 'Its private key.' },
+  cert: { default: null, check: optional(pem), live: true, doc: 'Certificate of the server, with those that it is signed by.' },
+  key: { default: null, check: optional(pem), live: true, doc: 'Its private key.' },
   certFile: { default: null, check: optional(file), key: 'tls.cert_file', live: true, doc: 'File with the certificate.' },
   keyFile: { default: null, check: optional(file), key: 'tls.key_file', live: true, doc: 'File with the key.' },
   certificates: { default: null, check: optional(listOf(certificate)), key: 'tls.certs', live: true, doc: 'Several certificates: the first that names the host that the client asks for counts, else the first.' },
-  ca: { default: null, check: optional(pem), doc: 'Authorities that sign certificates of clients. Default those of Node.' },
+  ca: { default: null, check: optional(pem), live: true, doc: 'Authorities that sign certificates of clients. Default those of Node.' },
   caFile: { default: null, check: optional(file), key: 'tls.ca_file', live: true, doc: 'File with these.' },
   verify: { default: false, check: boolean, key: 'tls.verify', live: true, doc: 'Whether clients need a certificate.' },
   verifyAndMap: { default: false, check: boolean, key: 'tls.verify_and_map', doc: 'Whether the e-mail address, DNS name, URI or subject of that certificate is the user; includes `verify`.' },

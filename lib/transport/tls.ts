@@ -79,14 +79,22 @@ export class TlsServer {
   }
 
   /**
-   * Reads the files anew and uses other settings for all connections that begin from now on; those that are there
-   * go on as they are.
+   * Reads the files anew, for all connections that begin once the function that it returns is called; those that are
+   * there go on as they are.
    *
-   * @throws {NatsError} NATS_ERR_OPTION; nothing has changed then
+   * @throws {NatsError} NATS_ERR_OPTION when a file cannot be read or used
    */
+  prepare (settings: TlsSettings): () => void {
+    const server = this.create(settings)
+    return () => {
+      this.server = server
+      this.settings = settings
+    }
+  }
+
+  /** Reads the files anew and uses other settings from now on. @throws {NatsError} NATS_ERR_OPTION; nothing has changed then */
   reload (settings: TlsSettings = this.settings): void {
-    this.server = this.create(settings)
-    this.settings = settings
+    this.prepare(settings)()
   }
 
   /** Opens a connection of a NATS client. */

@@ -12,11 +12,11 @@ export interface WebsocketListener extends Listener {
   /** Puts changed limits into effect, for connections that begin from now on. */
   reconfigure (limits: WebsocketLimits): void
   /**
-   * Reads the files of the certificates anew, for connections that begin from now on.
+   * Reads the files of the certificates anew, for connections that begin once the function that it returns is called.
    *
-   * @throws {NatsError} NATS_ERR_OPTION; nothing has changed then
+   * @throws {NatsError} NATS_ERR_OPTION when a file cannot be read or used
    */
-  reloadTls (settings?: TlsSettings): void
+  prepareTls (settings: TlsSettings): () => void
   /** Closes the connections that are not accepted yet. Call `stop` before. */
   close (): void
 }
@@ -60,7 +60,7 @@ export async function listenWebsocket (settings: WebsocketSettings, limits: Webs
   return {
     ...listener,
     reconfigure: (limits) => { handshake.reconfigure(limits) },
-    reloadTls: (settings) => { tls?.reload(settings) },
+    prepareTls: (settings) => tls?.prepare(settings) ?? (() => {}),
     close: () => {
       tls?.close()
       for (const socket of waiting.keys()) socket.destroy()

@@ -1,27 +1,9 @@
 import { NatsError } from '../errors.ts'
 import type { OptionRow } from '../options.ts'
+import type { WebsocketOptions } from '../options/websocket.ts'
 import { boolean, type Check, integer, listOf, optional, resolveRows, text } from './option-rows.ts'
-import { resolveTls, type TlsOptions, type TlsSettings } from './tls-options.ts'
+import { resolveTls, type TlsSettings } from './tls-options.ts'
 import { originOf } from './websocket-origin.ts'
-
-/** How WebSocket connections are taken: on a port of their own, or on a path of the host's HTTP server. See {@link websocketTable}. */
-export interface WebsocketOptions {
-  path?: string | null
-  host?: string
-  port?: number | null
-  tls?: TlsOptions | null
-  noTls?: boolean
-  sameOrigin?: boolean
-  allowedOrigins?: readonly string[] | null
-  handshakeTimeout?: number
-  compression?: boolean
-  jwtCookie?: string | null
-  userCookie?: string | null
-  passCookie?: string | null
-  tokenCookie?: string | null
-  mountpoint?: string | null
-  authorization?: object | null
-}
 
 /** {@link WebsocketOptions} with every default filled in. */
 export interface WebsocketSettings {
@@ -57,9 +39,9 @@ const origin: Check = {
 /** One row an option of `websocket`. */
 export const websocketTable = {
   path: { default: null, check: optional(text(/^\/[^\s?#]*$/, "a path that begins with '/'")), doc: 'Path on the HTTP server of the host, in place of a port.' },
-  host: { default: '0.0.0.0', check: text(/^[^\p{Cc}]+$/u, 'an address'), key: 'websocket.host', doc: 'Address to listen on.' },
+  host: { default: null, check: optional(text(/^[^\p{Cc}]+$/u, 'an address')), key: 'websocket.host', doc: 'Address to listen on, where it is not that of the gateway.' },
   port: { default: null, check: optional(integer(0, 65535)), key: 'websocket.port', doc: 'Port to listen on; 0 takes any free one.' },
-  tls: { default: null, check: { allowed: 'null or an object, as `tls`', test: (value: unknown) => typeof value === 'object' }, key: 'websocket.tls', doc: 'TLS on this port. Left out only with `noTls`.' },
+  tls: { default: null, check: { allowed: 'null or an object, as `tls`', test: (value: unknown) => typeof value === 'object' }, key: 'websocket.tls', live: true, doc: 'TLS on this port. Left out only with `noTls`.' },
   noTls: { default: false, check: boolean, key: 'websocket.no_tls', doc: 'Whether the port is meant to be without TLS, behind a proxy that does it.' },
   sameOrigin: { default: false, check: boolean, key: 'websocket.same_origin', doc: 'Whether pages must come from this host and port.' },
   allowedOrigins: { default: null, check: optional(listOf(origin)), key: 'websocket.allowed_origins', doc: 'Origins of pages that may connect. Default all. Clients that are no browsers send none and may.' },
@@ -69,16 +51,17 @@ export const websocketTable = {
   userCookie: { default: null, check: cookie, key: 'websocket.user_cookie', doc: 'Likewise `user`.' },
   passCookie: { default: null, check: cookie, key: 'websocket.pass_cookie', doc: 'Likewise `pass`.' },
   tokenCookie: { default: null, check: cookie, key: 'websocket.token_cookie', doc: 'Likewise `auth_token`.' },
-  mountpoint: { default: null, check: optional(text(/^/, 'a string')), doc: 'Topic prefix of its clients, where it is not that of the gateway.' },
-  authorization: { default: null, check: optional({ allowed: 'an object', test: (value) => typeof value === 'object' && !Array.isArray(value) }), key: 'websocket.authorization', doc: '`user` and `pass`, `token` or `noAuthUser`, where they are not those of the gateway.' }
+  mountpoint: { default: null, check: optional(text(/^/, 'a string')), key: 'websocket.mountpoint', doc: 'Topic prefix of its clients, where it is not that of the gateway.' },
+  authorization: { default: null, check: optional({ allowed: 'an object', test: (value) => typeof value === 'object' && !Array.isArray(value) }), key: 'websocket.authorization', live: true, doc: '`user` and `pass`, `token` or `noAuthUser`, where they are not those of the gateway.' }
 } as const satisfies Record<keyof WebsocketOptions, OptionRow>
 
 /**
  * Fills in the defaults and checks every value.
  *
+ * @param host the address of the gateway
  * @throws {NatsError} NATS_ERR_OPTION or NATS_ERR_OPTION_UNKNOWN
  */
-export function resolveWebsocket (options: WebsocketOptions): WebsocketSettings {
+export function resolveWebsocket (options: WebsocketOptions, host = '0.0.0.0'): WebsocketSettings {
   const all = resolveRows('websocket', websocketTable, options) as Required<WebsocketOptions>
   const { path, port, tls, noTls, allowedOrigins } = all
   if ((path === null) === (port === null)) {
@@ -89,7 +72,7 @@ export function resolveWebsocket (options: WebsocketOptions): WebsocketSettings 
   if (port !== null && tls === null && !noTls) throw new NatsError('NATS_ERR_OPTION', 'websocket.tls', 'null', "an object with a certificate, unless 'noTls' is true")
   return Object.freeze({
     path,
-    host: all.host,
+    host: all.host ?? host,
     port,
     tls: tls === null ? null : resolveTls(tls, 'websocket.tls'),
     sameOrigin: all.sameOrigin,

@@ -270,7 +270,7 @@ t.test('says what is wrong with the option', async (t) => {
     t.ok(text.includes(message), `${JSON.stringify(option)}: ${text}`)
     t.notOk(text.includes('S3CRET'), 'without secrets')
   }
-  t.match(wrongOption({ users: [of] }, [{ ...websocket, credentials: readCredentials({ noAuthUser: 'x' }, 'websocket') }]), /websocket.noAuthUser' is x/)
+  t.match(wrongOption({ users: [of] }, [{ ...websocket, credentials: readCredentials({ noAuthUser: 'x' }, 'websocket') }]), /websocket.authorization.noAuthUser' is x/)
 })
 
 t.test('permissions of the option', async (t) => {

@@ -2,10 +2,12 @@ import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import t from 'tap'
 import { readConfig } from '../../lib/cli/config.ts'
+import { CertificateAuthority } from '../helper/certificate-authority.ts'
 
 // What we accept as configuration, beside what Debian's nats-server (2.9) accepts.
 
 const installed = spawnSync('nats-server', ['--version']).status === 0
+const { certFile, keyFile } = new CertificateAuthority(t).local()
 const dir = t.testdir({ 'extra.conf': 'max_payload: 1MB\n' })
 const environment = { LAB_PORT: '4333', LAB_TEXT: '"a b"' }
 
@@ -30,6 +32,10 @@ function user (text: string): string {
   return `authorization { users: [ {user: a, pass: b, ${text}} ] }`
 }
 
+function withCertificate (text: string): string {
+  return `tls { cert_file: "${certFile}", key_file: "${keyFile}", ${text} }`
+}
+
 const valid = [
   '', '# nothing', 'port: 4222', 'port 4222', 'port=4222', 'port = 4222;', '"port": 4222', '{port: 4222}', '{\n"port": 4222,\n "host": "x" }\n',
   'port: 4222}', 'port: 4222,host: x', 'port: 4222;host: x', 'PORT: 12', 'port: 1k', 'port\n4222\n', 'port: -1', 'port: 1 # c\n# d\n// e\n',
@@ -47,8 +53,9 @@ const valid = [
   user('permissions: { publish: {allow: ["a q", "b.>"], deny: c}, subscribe: x }'), user('permissions: { allow_responses: true }'), user('permissions: { publish: {} }'),
   user('permissions: { allow_responses: { max: 3, expires: "2s" } }'), user('connection_types: [STANDARD, "MQTT"]'),
   'accounts: [A, B]', 'accounts { A { users: [{user: a}] } }\nno_auth_user: a', 'accounts { A { limits { max_conn: 1 }, mappings { a: b }, imports: [], exports: [], jetstream: true} }',
-  'tls {}', 'tls { timeout: "2s" }', 'tls { timeout: 2 }', 'tls { verify: true, connection_rate_limit: 5 }',
-  'websocket: {port: 1, no_tls: yes, handshake_timeout: 2, allowed_origins: [a, b]}', 'websocket { port: -1, compress: true, same_origin: no, jwt_cookie: c }',
+  withCertificate('timeout: "2s"'), withCertificate('timeout: 2'), withCertificate('verify: true, connection_rate_limit: 5'), `${withCertificate('')}\nallow_non_tls: true`, 'allow_non_tls: true',
+  'websocket: {port: 1, no_tls: yes, handshake_timeout: 2, allowed_origins: ["http://a", "https://b:1"]}', 'websocket { port: -1, no_tls: true, compress: true, same_origin: no, jwt_cookie: c }', 'websocket {}',
+  `websocket { port: -1, ${withCertificate('')} }`,
   'jetstream: false', 'cluster { port: -1 }', 'store_dir: "/tmp"', 'system_account: A', 'server_tags: ["a",b,]', 'server_tags: [a\n\n b]'
 ]
 
@@ -74,11 +81,13 @@ const invalid = [
 
 /** nats-server lets pass what cannot work, or finds it only when it starts. */
 const stricter = [
-  'port', 'server_name: "a\\tb"', 'server_name: ,', 'port: 99999', 'max_connections: -5', 'max_payload: -1', 'write_deadline: "-2s"', 'authorization { timeout: abc }', 'accounts: A', 'no_auth_user: a', 'max_payload: 1kbb'
+  'port', 'server_name: "a\\tb"', 'server_name: ,', 'port: 99999', 'max_connections: -5', 'max_payload: -1', 'write_deadline: "-2s"', 'authorization { timeout: abc }', 'accounts: A', 'no_auth_user: a', 'max_payload: 1kbb',
+  // Nobody could connect.
+  'tls {}', 'tls { verify: true }', 'websocket { port: -1, compress: true }', 'websocket: {port: 1, no_tls: yes, allowed_origins: [a]}'
 ]
 
 /** 2.9 does not know these keys of 2.10, takes a warning for an error when it only tests, and stumbles over an array of numbers. */
-const laxer = ['ping_interval: 10', 'write_deadline: 2', 'max_closed_clients: 5', 'no_fast_producer_stall: true', 'tls { min_version: "1.2" }', 'tls { handshake_first: auto }', 'server_tags: [1]']
+const laxer = ['ping_interval: 10', 'write_deadline: 2', 'max_closed_clients: 5', 'no_fast_producer_stall: true', withCertificate('min_version: "1.2"'), withCertificate('handshake_first: auto'), 'websocket { user_cookie: a }', 'server_tags: [1]']
 
 t.test('a configuration that nats-server takes is taken', async (t) => {
   for (const text of valid) t.equal(accepts(text), true, text)
@@ -96,7 +105,7 @@ t.test('nats-server takes and refuses the same', { skip: !installed && 'nats-ser
 
 const ignoredKeys = `trace_verbose logtime mappings maps disable_sublist_cache no_sublist_cache https https_port http_base_path cluster gateway
   leaf leafnodes store_dir storedir jetstream logfile_size_limit log_size_limit syslog remote_syslog prof_port
-  max_traced_msg_len ocsp allow_non_tls operator operators roots root root_operators root_operator resolver account_resolver
+  max_traced_msg_len ocsp operator operators roots root root_operators root_operator resolver account_resolver
   accounts_resolver resolver_tls resolver_preload resolver_pinned_accounts system_account system no_system_account no_system no_sys_acc trusted
   trusted_keys connect_error_reports reconnect_error_reports server_tags default_js_domain`.split(/\s+/)
 

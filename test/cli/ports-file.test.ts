@@ -24,10 +24,10 @@ t.test('a listener on all addresses has a URL for each that reaches it', async (
 
 t.test('the ports file has the name and form of nats-server\'s', async (t) => {
   const dir = t.testdir()
-  const remove = writePortsFile(dir, { nats: at('127.0.0.1', 4222), monitoring: at('127.0.0.1', 8222), mqtt: at('::1', 1883) })
+  const remove = writePortsFile(dir, { nats: at('127.0.0.1', 4222), monitoring: at('127.0.0.1', 8222), mqtt: at('::1', 1883), websocket: { ...at('127.0.0.1', 80), isSecure: false } })
   const name = `nats-server_${process.pid}.ports`
   t.strictSame(readdirSync(dir), [name])
-  t.equal(readFileSync(`${dir}/${name}`, 'utf8'), '{"nats":["nats://127.0.0.1:4222"],"monitoring":["http://127.0.0.1:8222"],"mqtt":["mqtt://[::1]:1883"]}')
+  t.equal(readFileSync(`${dir}/${name}`, 'utf8'), '{"nats":["nats://127.0.0.1:4222"],"monitoring":["http://127.0.0.1:8222"],"mqtt":["mqtt://[::1]:1883"],"websocket":["ws://127.0.0.1:80"]}')
   remove()
   t.strictSame(readdirSync(dir), [])
   remove()
@@ -35,8 +35,8 @@ t.test('the ports file has the name and form of nats-server\'s', async (t) => {
 
 t.test('listeners that are off are not in the ports file', async (t) => {
   const dir = t.testdir()
-  writePortsFile(dir, { nats: at('127.0.0.1', 4222), monitoring: null }, 5)
-  t.equal(readFileSync(`${dir}/nats-server_5.ports`, 'utf8'), '{"nats":["nats://127.0.0.1:4222"]}')
+  writePortsFile(dir, { nats: at('127.0.0.1', 4222), monitoring: null, websocket: { ...at('127.0.0.1', 443), isSecure: true } }, 5)
+  t.equal(readFileSync(`${dir}/nats-server_5.ports`, 'utf8'), '{"nats":["nats://127.0.0.1:4222"],"websocket":["wss://127.0.0.1:443"]}')
   t.throws(() => writePortsFile(`${dir}/nowhere`, { nats: at('127.0.0.1', 4222) }), { code: 'ENOENT' })
 })
 

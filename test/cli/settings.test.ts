@@ -29,8 +29,6 @@ t.test('without anything, NATS and MQTT listen on their ports', async (t) => {
     configFile: null,
     checkConfig: false,
     authorization: null,
-    tls: null,
-    websocket: null,
     warnings: []
   })
 })

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { originOf } from '../../lib/transport/websocket-origin.ts'
-import { resolveWebsocket, type WebsocketOptions } from '../../lib/transport/websocket-options.ts'
+import type { WebsocketOptions } from '../../lib/options/websocket.ts'
+import { resolveWebsocket } from '../../lib/transport/websocket-options.ts'
 import { cookiesOf } from '../../lib/transport/websocket-request.ts'
 
 const noTls = true

@@ -6,7 +6,7 @@ import t from 'tap'
 import { wsconnect } from '@nats-io/nats-core'
 import { WebSocket } from 'ws'
 import { resolveTls } from '../../lib/transport/tls-options.ts'
-import type { WebsocketOptions } from '../../lib/transport/websocket-options.ts'
+import type { WebsocketOptions } from '../../lib/options/websocket.ts'
 import type { Teardown } from '../helper/brokers.ts'
 import { CertificateAuthority } from '../helper/certificate-authority.ts'
 import { Process, scratch } from '../helper/processes.ts'
@@ -205,9 +205,9 @@ t.test('TLS, its failures and new certificates', async (t) => {
   t.equal(await plain.end(), '')
   t.strictSame(rig.failures, ['first bytes are not a TLS handshake'])
   const next = authority.local('next')
-  t.throws(() => { rig.listener.reloadTls(resolveTls({ cert, key: next.key })) }, { code: 'NATS_ERR_OPTION' })
+  t.throws(() => { rig.listener.prepareTls(resolveTls({ cert, key: next.key })) }, { code: 'NATS_ERR_OPTION' })
   t.equal(await connect(), 'server')
-  rig.listener.reloadTls(resolveTls({ cert: next.cert, key: next.key }))
+  rig.listener.prepareTls(resolveTls({ cert: next.cert, key: next.key }))()
   t.equal(await connect(), 'next')
 })
 

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import type { Server } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Authenticator } from './auth/authenticator.ts'
@@ -15,7 +14,7 @@ import { createDurables } from './durable/create.ts'
 import type { DurableGroups } from './durable/durables.ts'
 import { NatsError } from './errors.ts'
 import { LameDuck } from './gateway/lame-duck.ts'
-import { infoFor } from './gateway/info.ts'
+import { createServerId, infoFor } from './gateway/info.ts'
 import { checkListeners, Listeners } from './gateway/listeners.ts'
 import { type GatewayOptions, optionTable, type OptionRow, type ResolvedOptions, resolveOptions } from './options.ts'
 import { checkNames, type Space, Spaces } from './routing/spaces.ts'
@@ -44,7 +43,7 @@ export interface Health {
 /** A NATS listener on an Aedes broker. */
 export class Gateway {
   /** As INFO states it. */
-  readonly serverId = `N${base32(randomBytes(55))}`
+  readonly serverId = createServerId()
   readonly startedAt = new Date()
   readonly counters = new Counters()
   /** Connections by their `client_id`. */
@@ -73,7 +72,8 @@ export class Gateway {
     const host = asHost(broker)
     this.listeners = new Listeners(settings, {
       greet: (arrival, address) => infoLine(this.info(arrival, address)),
-      accept: (stream, arrival) => { this.accept(stream, arrival) },
+      isFull: () => this.isFull,
+      accept: (stream, arrival, full) => { this.accept(stream, arrival, full) },
       failed: (address, reason) => { resolved.logger.debug({ address }, `TLS handshake error: ${reason}`) }
     })
     this.redis = resolved.redis === null ? null : storeConnection(resolved.redis)
@@ -164,13 +164,12 @@ export class Gateway {
   }
 
   /** Serves a connection, by default as one that came to the gateway's own port; `request` is the HTTP request that it began with. */
-  accept (stream: ClientStream, { greeting = this.listeners.greeting(), request, mountpoint = this.options.mountpoint, rules = tcpRules, info = {}, fields = {} }: Partial<Arrival> = {}): void {
+  accept (stream: ClientStream, { greeting = this.listeners.greeting(), request, mountpoint = this.options.mountpoint, rules = tcpRules, info = {}, fields = {} }: Partial<Arrival> = {}, full = this.isFull): void {
     if (this.isClosed) {
       stream.destroy()
       return
     }
     const { options: { maxConnections }, services: { authenticator, policy } } = this
-    const full = maxConnections > 0 && this.clients.size + this.listeners.pending >= maxConnections
     const arrival = { greeting, request, mountpoint, rules, info, fields }
     const client = new Client(stream, arrival, this.services)
     this.counters.totalConnections++
@@ -178,6 +177,11 @@ export class Gateway {
     client.start(this.info(arrival, client.address))
     if (authenticator.isRequired(rules) || policy.authenticates) client.clock.awaitConnect(authenticator.timeout ?? authTimeout)
     if (full) client.fail(new NatsError('NATS_ERR_MAX_CONNECTIONS', String(maxConnections)))
+  }
+
+  private get isFull (): boolean {
+    const { maxConnections } = this.options
+    return maxConnections > 0 && this.clients.size + this.listeners.pending >= maxConnections
   }
 
   /** What INFO tells a client. */
@@ -272,11 +276,6 @@ export class Gateway {
     await Promise.race([link.settled(), delay(settleTime, undefined, { ref: false })])
     this.redis?.close()
   }
-}
-
-function base32 (bytes: Buffer): string {
-  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
-  return Array.from(bytes, (byte) => alphabet[byte % 32]).join('')
 }
 
 /**

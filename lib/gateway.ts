@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import type { Server } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { HostHookPolicy } from './auth/hooks.ts'
@@ -17,7 +16,7 @@ import type { DurableGroups } from './durable/durables.ts'
 import { NatsError } from './errors.ts'
 import { Admission } from './gateway/admission.ts'
 import { LameDuck } from './gateway/lame-duck.ts'
-import { infoFor } from './gateway/info.ts'
+import { createServerId, infoFor } from './gateway/info.ts'
 import { checkListeners, Listeners } from './gateway/listeners.ts'
 import { createAuthenticator, reload } from './gateway/reload.ts'
 import { type GatewayOptions, type ResolvedOptions, resolveOptions } from './options.ts'
@@ -45,7 +44,7 @@ export interface Health {
 /** A NATS listener on an Aedes broker. */
 export class Gateway {
   /** As INFO states it. */
-  readonly serverId = `N${base32(randomBytes(55))}`
+  readonly serverId = createServerId()
   readonly startedAt = new Date()
   readonly counters = new Counters()
   /** Connections by their `client_id`. */
@@ -74,7 +73,8 @@ export class Gateway {
     const host = asHost(broker)
     this.listeners = new Listeners(settings, {
       greet: (arrival, address) => infoLine(this.info(arrival, address)),
-      accept: (stream, arrival) => { this.accept(stream, arrival) },
+      isFull: () => this.isFull,
+      accept: (stream, arrival, full) => { this.accept(stream, arrival, full) },
       failed: (address, reason) => { resolved.logger.debug({ address }, `TLS handshake error: ${reason}`) }
     })
     this.redis = resolved.redis === null ? null : storeConnection(resolved.redis)
@@ -170,7 +170,7 @@ export class Gateway {
    *
    * @throws {NatsError} NATS_ERR_OPTION for a wrong mountpoint
    */
-  accept (stream: ClientStream, { greeting = this.listeners.greeting(), request, mountpoint = this.options.mountpoint, rules = tcpRules, info = {}, fields = {} }: Partial<Arrival> = {}): void {
+  accept (stream: ClientStream, { greeting = this.listeners.greeting(), request, mountpoint = this.options.mountpoint, rules = tcpRules, info = {}, fields = {} }: Partial<Arrival> = {}, full = this.isFull): void {
     if (this.isClosed) {
       stream.destroy()
       return
@@ -178,12 +178,17 @@ export class Gateway {
     checkMountpointIn('mountpoint', mountpoint)
     const arrival = { greeting, request, mountpoint, rules, info, fields }
     const client = new Client(stream, arrival, this.services)
-    const refused = this.admission.enter(client.address, this.clients.size + this.listeners.pending, this.options)
+    const refused = this.admission.enter(client.address, full ? Infinity : 0, this.options)
     this.counters.totalConnections++
     this.clients.set(client.cid, client)
     client.start(this.info(arrival, client.address))
     awaitLogIn(client)
     if (refused !== null) client.fail(refused)
+  }
+
+  private get isFull (): boolean {
+    const { maxConnections } = this.options
+    return maxConnections > 0 && this.clients.size + this.listeners.pending >= maxConnections
   }
 
   /** What INFO tells a client. */
@@ -269,11 +274,6 @@ export class Gateway {
     await Promise.race([link.settled(), delay(settleTime, undefined, { ref: false })])
     this.redis?.close()
   }
-}
-
-function base32 (bytes: Buffer): string {
-  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
-  return Array.from(bytes, (byte) => alphabet[byte % 32]).join('')
 }
 
 /**

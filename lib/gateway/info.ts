@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { Arrival } from '../client/arrival.ts'
 import { parseAddress, type ResolvedOptions } from '../options.ts'
 import type { Info } from '../wire/info.ts'
@@ -12,6 +13,12 @@ export interface Shown {
   readonly isLameDuck: boolean
   readonly isAuthRequired: boolean
   readonly needsNonce: boolean
+}
+
+/** An id as nats-server's are, without the key that it stands for there. */
+export function createServerId (): string {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
+  return `N${Array.from(randomBytes(55), (byte) => alphabet[byte % 32]).join('')}`
 }
 
 /** What INFO tells a client, in the order of nats-server's fields. */

@@ -49,7 +49,10 @@ export function checkListeners ({ host, tls, websocket }: ResolvedOptions): List
 export interface Reception {
   /** INFO for a connection that is not accepted yet. */
   greet (arrival: Arrival, address: string): string
-  accept (stream: ClientStream, arrival: Arrival): void
+  /** Whether there are as many connections as may be, those that are not accepted yet among them. */
+  isFull (): boolean
+  /** @param full whether the connection is one too many; asked anew where it is left out */
+  accept (stream: ClientStream, arrival: Arrival, full?: boolean): void
   /** A connection did not come to be. */
   failed (address: string, reason: string): void
 }
@@ -117,14 +120,15 @@ export class Listeners {
   private open (socket: Socket, mountpoint: string): void {
     const { tls, reception, settings: { tcpRules: rules } } = this
     const arrival = { greeting: this.greeting(), request: undefined, mountpoint, rules, info: {}, fields: {} }
-    if (tls === null) {
-      reception.accept(socket, arrival)
+    // As in nats-server, who is one too many is told so in the clear (server/server.go createClient).
+    if (tls === null || reception.isFull()) {
+      reception.accept(socket, { ...arrival, info: tls?.info(true) ?? {} })
       return
     }
     const address = `${socket.remoteAddress}:${socket.remotePort}`
     tls.open(socket, {
       greet: () => reception.greet({ ...arrival, info: tls.info(true) }, socket.remoteAddress ?? ''),
-      opened: (stream, isGreeted) => { reception.accept(stream, { ...arrival, greeting: { ...arrival.greeting, isGreeted }, info: tls.info(isGreeted) }) },
+      opened: (stream, isGreeted) => { reception.accept(stream, { ...arrival, greeting: { ...arrival.greeting, isGreeted }, info: tls.info(isGreeted) }, false) },
       failed: (reason) => { reception.failed(address, reason) }
     })
   }

@@ -1,10 +1,10 @@
 import t from 'tap'
 import { connect, type ServiceError } from 'nats'
 import { startHost } from '../helper/brokers.ts'
-import { clientSuite, type ConnectTo } from './suite.ts'
+import { clientSuite, overTcp, type ConnectTo, type Way } from './suite.ts'
 
 // The older library; its connection has the shape of the newer one.
-clientSuite(t, connect as unknown as Parameters<typeof clientSuite>[1])
+clientSuite(t, overTcp(connect as unknown as Way['connect']))
 
 t.test('the services framework: PING, INFO, STATS and endpoints', async (t) => {
   const host = await startHost(t)

@@ -1,5 +1,5 @@
 import t from 'tap'
 import { connect } from '@nats-io/transport-node'
-import { clientSuite } from './suite.ts'
+import { clientSuite, overTcp } from './suite.ts'
 
-clientSuite(t, connect)
+clientSuite(t, overTcp(connect))

@@ -1,18 +1,51 @@
 import type { Test } from 'tap'
 import { createInbox, headers, type NatsConnection } from '@nats-io/transport-node'
-import { createGateway, type Broker } from '../../lib/index.ts'
-import { startBroker, startHost } from '../helper/brokers.ts'
+import { createGateway, type Broker, type Gateway, type GatewayOptions } from '../../lib/index.ts'
+import { startBroker, startHost, type Host } from '../helper/brokers.ts'
 
 export interface ConnectTo {
   servers: string
   [option: string]: unknown
 }
 
-/** What a NATS client library can do, done through the gateway. The older library has the same shape. */
-export function clientSuite (t: Test, connect: (options: ConnectTo) => Promise<NatsConnection>): void {
+/** How clients come to a gateway. */
+export interface Way {
+  readonly scheme: string
+  connect (options: ConnectTo): Promise<NatsConnection>
+  /** The options of a gateway that has clients come to a port, 0 for any free one. */
+  options (port: number): GatewayOptions
+  portOf (gateway: Gateway): number
+}
+
+/** The way of the libraries for Node, without TLS. The older library has the same shape. */
+export function overTcp (connect: Way['connect']): Way {
+  return { scheme: 'nats', connect, options: (port) => ({ port }), portOf: ({ port }) => port }
+}
+
+/** With TLS that these options of the client trust. */
+export function overTls (connect: Way['connect'], tls: NonNullable<GatewayOptions['tls']>, trust: object): Way {
+  return { ...overTcp((options) => connect({ tls: trust, ...options })), options: (port) => ({ port, tls }) }
+}
+
+/** The way of the libraries for browsers. */
+export function overWebsocket (connect: Way['connect']): Way {
+  return {
+    scheme: 'ws',
+    connect,
+    options: (port) => ({ port: 0, websocket: { port, noTls: true } }),
+    portOf: ({ listeners: { websocket } }) => websocket?.port ?? 0
+  }
+}
+
+/** What a NATS client library can do, done through the gateway. */
+export function clientSuite (t: Test, { scheme, connect, options: optionsFor, portOf }: Way): void {
+  const urlOf = (gateway: Gateway): string => `${scheme}://127.0.0.1:${portOf(gateway)}`
+
+  const open = (t: Test): Promise<Host> => startHost(t, { nats: optionsFor(0) })
+
   const start = async (t: Test, options = {}): Promise<NatsConnection> => {
-    const host = await startHost(t)
-    const nats = await connect({ servers: host.natsUrl, ...options })
+    const { gateway } = await open(t)
+    const nats = await connect({ servers: urlOf(gateway), ...options })
     t.teardown(() => nats.close())
     return nats
   }
@@ -49,11 +82,11 @@ export function clientSuite (t: Test, connect: (options: ConnectTo) => Promise<N
   })
 
   t.test('queue groups share, plain subscriptions do not', async (t) => {
-    const host = await startHost(t)
+    const { gateway } = await open(t)
     const counts = [0, 0, 0]
     let plain = 0
     const members = await Promise.all(counts.map(async (_, i) => {
-      const nats = await connect({ servers: host.natsUrl })
+      const nats = await connect({ servers: urlOf(gateway) })
       t.teardown(() => nats.close())
       nats.subscribe(i === 0 ? 'work.>' : 'work.*', { queue: 'workers', callback: () => { counts[i] = (counts[i] ?? 0) + 1 } })
       await nats.flush()
@@ -154,16 +187,16 @@ export function clientSuite (t: Test, connect: (options: ConnectTo) => Promise<N
 
   t.test('comes back after the gateway restarts, with its subscriptions', async (t) => {
     const { broker } = await startBroker(t)
-    const first = await createGateway(broker as Broker, { host: '127.0.0.1', port: 0 })
-    const { port } = first
-    const nats = await connect({ servers: `nats://127.0.0.1:${port}`, reconnectTimeWait: 20, maxReconnectAttempts: -1 })
+    const first = await createGateway(broker as Broker, { host: '127.0.0.1', ...optionsFor(0) })
+    const port = portOf(first)
+    const nats = await connect({ servers: urlOf(first), reconnectTimeWait: 20, maxReconnectAttempts: -1 })
     t.teardown(() => nats.close())
     const subscription = nats.subscribe('r', { max: 2 })
     nats.publish('r', 'before')
     await nats.flush()
     const reconnected = (async () => { for await (const status of nats.status()) if (status.type === 'reconnect') return })()
     await first.close()
-    const second = await createGateway(broker as Broker, { host: '127.0.0.1', port })
+    const second = await createGateway(broker as Broker, { host: '127.0.0.1', ...optionsFor(port) })
     t.teardown(() => second.close())
     await reconnected
     nats.publish('r', 'after')
@@ -175,9 +208,9 @@ export function clientSuite (t: Test, connect: (options: ConnectTo) => Promise<N
   t.test('a permission error reaches the subscription that it is about', async (t) => {
     const { broker } = await startBroker(t)
     broker.authorizeSubscribe = (_client, subscription, callback) => { callback(null, subscription.topic.startsWith('no') ? null : subscription) }
-    const gateway = await createGateway(broker as Broker, { host: '127.0.0.1', port: 0 })
+    const gateway = await createGateway(broker as Broker, { host: '127.0.0.1', ...optionsFor(0) })
     t.teardown(() => gateway.close())
-    const nats = await connect({ servers: `nats://127.0.0.1:${gateway.port}` })
+    const nats = await connect({ servers: urlOf(gateway) })
     t.teardown(() => nats.close())
     const subscription = nats.subscribe('no.way')
     const closed = await subscription.closed.then((reason) => reason, (error: unknown) => error)

@@ -1,16 +1,18 @@
-// Writes the tables of README.md anew from lib/options.ts and lib/errors.ts; run after a build.
+// Writes the tables of README.md anew from the tables in lib/; run after a build.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { optionTable } from '../dist/options.js'
 import { errorTable } from '../dist/errors.js'
+import { tlsTable } from '../dist/transport/tls-options.js'
+import { websocketTable } from '../dist/transport/websocket-options.js'
 
 const cell = (text) => text.replaceAll('|', '\\|').replaceAll('%s', '…')
 const shown = (value) => typeof value === 'string' ? `'${value}'` : value instanceof Object ? `{ ${Object.entries(value).map(([key, each]) => `'${key}': '${each}'`).join(', ')} }` : value
 const literal = (value) => `\`${shown(value)}\``
 
-const options = [
+const options = (table) => [
   '| option | default | allowed | configuration key | meaning |',
   '| --- | --- | --- | --- | --- |',
-  ...Object.entries(optionTable).map(([name, { default: value, check, key, live, doc }]) =>
+  ...Object.entries(table).map(([name, { default: value, check, key, live, doc }]) =>
     `| \`${name}\` | ${literal(value)} | ${cell(check.allowed)} | ${key === undefined ? '' : `\`${key}\``}${live ? ' (live)' : ''} | ${cell(doc)} |`)
 ]
 
@@ -32,6 +34,8 @@ function replace (text, name, lines) {
 
 const file = new URL('../README.md', import.meta.url)
 let text = readFileSync(file, 'utf8')
-text = replace(text, 'options', options)
+text = replace(text, 'options', options(optionTable))
+text = replace(text, 'tls', options(tlsTable))
+text = replace(text, 'websocket', options(websocketTable))
 text = replace(text, 'errors', errors)
 writeFileSync(file, text)

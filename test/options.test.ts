@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { errorTable, NatsError, type ErrorCode } from '../lib/errors.ts'
+import { tlsTable } from '../lib/transport/tls-options.ts'
+import { websocketTable } from '../lib/transport/websocket-options.ts'
 import { type GatewayOptions, optionTable, parseAddress, resolveOptions } from '../lib/options.ts'
 
 /** As scripts/readme.js writes it. */
@@ -87,9 +89,14 @@ t.test('the errors are those of the table', async (t) => {
 
 t.test('the README has a row for every option, with its default, and for every error code', async (t) => {
   const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
-  for (const [name, row] of Object.entries(optionTable)) {
-    const value = shown(row.default)
-    t.ok(readme.includes(`| \`${name}\` | \`${value}\` |`), `option ${name} with default ${value}`)
+  for (const [part, table] of [['options', optionTable], ['tls', tlsTable], ['websocket', websocketTable]] as const) {
+    const text = readme.split(`<!-- ${part} -->`)[1]?.split(`<!-- /${part} -->`)[0] ?? ''
+    for (const [name, row] of Object.entries(table)) {
+      const value = shown(row.default)
+      t.ok(text.includes(`| \`${name}\` | \`${value}\` |`), `option ${name} with default ${value}`)
+      t.ok(text.includes(row.doc.replaceAll('|', '\\|')), `what ${name} means`)
+    }
+    t.equal(text.match(/^\| `/gm)?.length, Object.keys(table).length, `${part} has no other rows`)
   }
   for (const code of Object.keys(errorTable)) t.ok(readme.includes(`| \`${code}\` |`), code)
 })

@@ -4,6 +4,9 @@ import type { Message } from '../wire/message.ts'
 import type { Client } from './client.ts'
 import { type Granted, Subscription } from './subscription.ts'
 
+// What a message takes besides its text while it waits, about.
+const waitingBytes = 256
+
 interface Waiting {
   readonly message: Message
   readonly producer: Producer | null
@@ -25,7 +28,7 @@ export class RetainedSubscription extends Subscription {
     if (this.waiting === null) return super.deliver(message, producer)
     if (this.closed || (producer === this.owner && !this.owner.echo)) return false
     this.waiting.push({ message, producer })
-    this.bytes += message.size
+    this.bytes += waitingBytes + message.tail.length
     if (this.bytes > this.client.outbox.maxPending) this.client.overflow()
     return true
   }

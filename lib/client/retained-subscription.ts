@@ -6,6 +6,9 @@ import type { Message } from '../wire/message.ts'
 import type { Client } from './client.ts'
 import { type Granted, Subscription } from './subscription.ts'
 
+// What a message takes besides its text while it waits, about.
+const waitingBytes = 256
+
 interface Waiting {
   readonly message: Message
   readonly producer: Producer | null
@@ -35,7 +38,7 @@ export class RetainedSubscription extends Subscription implements Clog {
     if (this.closed || (producer === this.owner && !this.owner.echo)) return false
     this.waiting.push({ message, producer })
     if ((message.origin as PublishPacket | null)?.retain === true) this.latest.set(message.subject, message)
-    this.bytes += message.size
+    this.bytes += waitingBytes + message.tail.length
     const { maxPending } = this.client.outbox
     if (this.bytes > maxPending) this.client.overflow()
     else if (this.bytes > maxPending * stallShare) producer?.stall(this)

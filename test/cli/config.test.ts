@@ -38,8 +38,6 @@ t.test('an empty file says nothing', async (t) => {
 t.test('every option of the gateway that has a key is read from it', async (t) => {
   const rows: Record<string, [string, unknown]> = {
     host: ['"127.0.0.1"', '127.0.0.1'],
-    client_id: ['device', 'device'],
-    mountpoint: ['"a/"', 'a/'],
     port: ['5222', 5222],
     server_name: ['n1', 'n1'],
     client_advertise: ['"me:1"', 'me:1'],

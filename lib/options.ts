@@ -123,8 +123,8 @@ const authorization: Check = {
   test: (value) => value === null || isPlainObject(value)
 }
 const clientId: Check = {
-  allowed: 'a string without /, + and #, with ${name} and ${username} in it', // eslint-disable-line no-template-curly-in-string -- that is how they are written
-  test: (value) => typeof value === 'string' && /^(?:[^\p{Cc}/+#${}]|\$\{(?:name|username)\})*$/u.test(value)
+  allowed: 'a string without /, + and #, with ${name} and ${username} in it, apart from each other', // eslint-disable-line no-template-curly-in-string -- that is how they are written
+  test: (value) => typeof value === 'string' && /^(?:[^\p{Cc}/+#${}]|\$\{(?:name|username)\}(?!\$\{|%))*$/u.test(value)
 }
 const text: Check = { allowed: 'a string', test: (value) => typeof value === 'string' }
 const texts: Check = {

@@ -7,6 +7,7 @@ import { createNonce } from '../auth/nkey.ts'
 import type { Arrival, ClientStream, Greeting } from '../client/arrival.ts'
 import { NatsError } from '../errors.ts'
 import type { ResolvedOptions } from '../options.ts'
+import { checkMountpointIn } from '../routing/spaces.ts'
 import { type Listener, listenTcp } from '../transport/tcp.ts'
 import { TlsServer } from '../transport/tls.ts'
 import { resolveTls, type TlsSettings } from '../transport/tls-options.ts'
@@ -33,6 +34,7 @@ export function checkListeners ({ host, tls, websocket }: ResolvedOptions): List
   const tlsSettings = tls === null ? null : resolveTls(tls)
   const websocketSettings = websocket === null ? null : resolveWebsocket(websocket, host)
   const credentials = websocketSettings?.authorization ?? null
+  checkMountpointIn('websocket.mountpoint', websocketSettings?.mountpoint ?? '')
   return {
     tls: tlsSettings,
     websocket: websocketSettings,

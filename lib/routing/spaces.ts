@@ -30,12 +30,12 @@ export class Space {
   }
 }
 
-type NamesOptions = Pick<ResolvedOptions, 'listeners' | 'mountpoint' | 'mapping' | 'mappingOnly' | 'publish' | 'replies' | 'replyTimeout'>
+type NamesOptions = Pick<ResolvedOptions, 'listeners' | 'websocket' | 'mountpoint' | 'mapping' | 'mappingOnly' | 'publish' | 'replies' | 'replyTimeout'>
 type CheckedOptions = NamesOptions & Pick<ResolvedOptions, 'durable' | 'maxDeliver' | 'deadLetter'>
 
 /** Those of all listeners, with placeholders. */
-function mountpointsOf ({ mountpoint, listeners }: NamesOptions): string[] {
-  return [...new Set([mountpoint, ...listeners.map((listener) => listener.mountpoint ?? mountpoint)])]
+function mountpointsOf ({ mountpoint, listeners, websocket }: NamesOptions): string[] {
+  return [...new Set([mountpoint, websocket?.mountpoint ?? mountpoint, ...listeners.map((listener) => listener.mountpoint ?? mountpoint)])]
 }
 
 /**

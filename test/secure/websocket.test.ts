@@ -189,3 +189,7 @@ t.test('a port that is taken is an error, and nothing listens', async (t) => {
   await t.rejects(createGateway(broker as Broker, { host: '127.0.0.1', port: 0, websocket: { port: gateway.listeners.websocket?.port ?? 0, noTls: true } }), { code: 'NATS_ERR_LISTEN' })
   t.throws(() => { gateway.attach(null as never) }, { code: 'NATS_ERR_OPTION', message: /'path'/ })
 })
+
+t.test('a wrong mountpoint of its own is refused at the start', async (t) => {
+  await t.rejects(start(t, { mountpoint: 'web' }), { code: 'NATS_ERR_OPTION', message: /websocket\.mountpoint/ })
+})

@@ -1,21 +1,10 @@
 import t, { type Test } from 'tap'
 import { readConfig } from '../../lib/cli/config.ts'
 import type { GatewayOptions } from '../../lib/index.ts'
+import { problems } from './problems.ts'
 
 function read (t: Test, text: string): GatewayOptions {
   return readConfig(`${t.testdir({ 'nats.conf': text })}/nats.conf`, {}).gateway
-}
-
-/** What is wrong with a configuration, without the directory of the file. */
-function problems (t: Test, text: string): string[] {
-  const dir = t.testdir({ 'nats.conf': text })
-  try {
-    readConfig(`${dir}/nats.conf`, {})
-  } catch (error) {
-    t.match(error, { code: 'NATS_ERR_CONFIG' })
-    return (error as Error).message.replaceAll(`${dir}/`, '').split('\n')
-  }
-  return []
 }
 
 t.test('replies, publish and mapping are blocks with keys of one\'s own, in their case', async (t) => {

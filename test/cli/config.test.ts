@@ -3,21 +3,10 @@ import type { Test } from 'tap'
 import { readConfig } from '../../lib/cli/config.ts'
 import type { FileSettings } from '../../lib/cli/config.ts'
 import { optionTable } from '../../lib/options.ts'
+import { problems } from './problems.ts'
 
 function read (t: Test, text: string, environment = {}): FileSettings {
   return readConfig(`${t.testdir({ 'nats.conf': text })}/nats.conf`, environment)
-}
-
-/** What is wrong with a configuration, without the directory of the file. */
-function problems (t: Test, text: string): string[] {
-  const dir = t.testdir({ 'nats.conf': text })
-  try {
-    readConfig(`${dir}/nats.conf`, {})
-  } catch (error) {
-    t.match(error, { code: 'NATS_ERR_CONFIG' })
-    return (error as Error).message.replaceAll(`${dir}/`, '').split('\n')
-  }
-  return []
 }
 
 t.test('an empty file says nothing', async (t) => {

@@ -264,8 +264,9 @@ export function parseAddress (value: string): { host: string, port: number } | n
   return port > 65535 ? null : { host: match[1] ?? match[2] ?? '', port }
 }
 
-function show (value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value)
+/** @param isSecret whether it may be one: of options that are objects or null, some hold passwords */
+function show (value: unknown, isSecret = false): string {
+  if (typeof value === 'string') return isSecret ? 'a string' : JSON.stringify(value)
   return typeof value === 'object' && value !== null ? 'an object' : String(value)
 }
 
@@ -283,7 +284,7 @@ export function resolveOptions (input: GatewayOptions): ResolvedOptions {
   const resolved: Record<string, unknown> = {}
   for (const [name, row] of Object.entries(table)) {
     const value = given[name] === undefined ? row.default : given[name]
-    if (!row.check.test(value)) throw new NatsError('NATS_ERR_OPTION', name, show(value), row.check.allowed)
+    if (!row.check.test(value)) throw new NatsError('NATS_ERR_OPTION', name, show(value, row.default === null), row.check.allowed)
     resolved[name] = value
   }
   if (resolved['logger'] === false) resolved['logger'] = silent

@@ -43,7 +43,7 @@ t.test('a wrong value names the option, the value and what is allowed', async (t
     ['deadLetter', 'a.*', /option 'deadLetter' is "a\.\*": allowed is a subject without wildcards/],
     ['maxAckPending', 0, /from 1/],
     ['expiry', 10, /from 1000/],
-    ['redis', 'redis://host', /option 'redis' is "redis:\/\/host": allowed is null, or an object with either 'connection'/],
+    ['redis', 'redis://host', /option 'redis' is a string: allowed is null, or an object with either 'connection'/],
     ['redis', {}, /'connection'/],
     ['redis', { url: 'http://host' }, /'url'/],
     ['redis', { url: 'redis://host', prot: 1 }, /'url'/],

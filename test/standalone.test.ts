@@ -217,16 +217,18 @@ t.test('environment variables, and a name', async (t) => {
   t.match(await (await fetch(`http://127.0.0.1:${port}/varz`)).json(), { server_name: 'node-1' })
 })
 
-t.test('credentials that cannot be checked yet let nobody in', async (t) => {
-  for (const args of [['--user', 'a', '--pass', 'b'], ['--auth', 'secret']]) {
+t.test('credentials of the command line are asked for', async (t) => {
+  for (const [args, right] of [[['--user', 'a', '--pass', 'S3CRET'], { user: 'a', pass: 'S3CRET' }], [['--auth', 'S3CRET'], { auth_token: 'S3CRET' }]] as const) {
     const server = await startServer(t, args)
-    t.match(server.process.output, /\[WRN\] authorization is asked for, and not supported yet: every NATS client is refused/)
-    t.notMatch(server.process.output, /secret/)
-    const client = await connect(t, server.natsPort, null)
+    t.match(server.process.output, /\[WRN\] MQTT CLIENTS ARE NOT ASKED FOR CREDENTIALS/)
+    const client = await connect(t, server.natsPort, right)
     t.equal(client.info['auth_required'], true)
-    client.send('CONNECT {"user":"a","pass":"b"}\r\n')
-    t.equal(await client.end(), "-ERR 'Authorization Violation'\r\n")
+    const wrong = await connect(t, server.natsPort, null)
+    wrong.send('CONNECT {"user":"a","pass":"b","auth_token":"c"}\r\n')
+    t.equal(await wrong.end(), "-ERR 'Authorization Violation'\r\n")
+    await server.process.until(/\[WRN\] 127\.0\.0\.1:\d+ - cid:2 - authorization violation: wrong password or token/)
     await connectMqtt(t, server.mqttUrl)
+    t.notMatch(server.process.output, /S3CRET/)
   }
 })
 

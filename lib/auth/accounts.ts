@@ -62,6 +62,11 @@ export function readAccount (token: string): Account {
   }
 }
 
+/** What an operator ought to know who has users in several accounts, which nats-server keeps apart. */
+export function sharedSubjects (accounts: readonly string[]): string {
+  return `ACCOUNTS DO NOT ISOLATE: users of ${accounts.join(', ')} see each other's subjects; a mountpoint with \${username} or a listener for each keeps them apart`
+}
+
 /** Whether a user JWT that was issued at this second is void (server/accounts.go isRevoked). */
 export function isRevoked ({ revocations }: Account, user: string, issuedAt: number): boolean {
   const until = Math.max(revocations.get(user) ?? -1, revocations.get('*') ?? -1)

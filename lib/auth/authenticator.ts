@@ -1,5 +1,6 @@
 import { NatsError } from '../errors.ts'
 import type { AuthorizationOption } from '../options/authorization.ts'
+import { sharedSubjects } from './accounts.ts'
 import type { Attempt, Credentials, ListenerRules } from './attempt.ts'
 import { refusal } from './claim-set.ts'
 import { type Identity, noCredentials, noLimits } from './identity.ts'
@@ -65,13 +66,16 @@ export class Authenticator {
     const inherited = readRights(reader.get('defaultPermissions'), reader.at('defaultPermissions'))
     this.users.add(reader.list('users'), reader.at('users'), null, inherited)
     const accounts = new Set<string>()
+    const inhabited = reader.list('users').length > 0 ? ['$G'] : []
     for (const [i, value] of reader.list('accounts').entries()) {
       const account = new OptionReader(value, `${reader.at('accounts')}[${i}]`, ['name', 'users', 'defaultPermissions'])
       const name = account.text('name')
       if (name === null || accounts.has(name)) throw wrongOption(account.at('name'), String(name), 'a name that no other account has')
       accounts.add(name)
+      if (account.list('users').length > 0) inhabited.push(name)
       this.users.add(account.list('users'), account.at('users'), name, readRights(account.get('defaultPermissions'), account.at('defaultPermissions')))
     }
+    if (inhabited.length > 1) this.warnings.push(sharedSubjects(inhabited))
   }
 
   private readOperators (reader: OptionReader): OperatorMode | null {

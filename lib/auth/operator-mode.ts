@@ -1,12 +1,13 @@
 import { NatsError } from '../errors.ts'
 import type { ConnectionType } from '../options/authorization.ts'
-import { type Account, isRevoked, readAccount } from './accounts.ts'
+import { type Account, isRevoked, readAccount, sharedSubjects } from './accounts.ts'
 import type { Attempt } from './attempt.ts'
 import { refusal } from './claim-set.ts'
 import { type Identity, noCredentials } from './identity.ts'
 import { checkTime, decodeJwt, type Jwt } from './jwt.ts'
 import { isPublicKey } from './nkey.ts'
-import { wrongOption } from './option-reader.ts'
+import { readOperator } from './operators.ts'
+import { shownKey, wrongOption } from './option-reader.ts'
 import { Permissions, type Rights } from './permissions.ts'
 import { checkSignature } from './proof.ts'
 import { fillTemplates } from './templates.ts'
@@ -19,7 +20,8 @@ function limit (...claimed: number[]): number {
 
 const knownTypes: readonly string[] = ['STANDARD', 'WEBSOCKET', 'LEAFNODE', 'LEAFNODE_WS', 'MQTT', 'MQTT_WS', 'IN_PROCESS'] satisfies ConnectionType[]
 
-function reasonOf (error: unknown): string {
+/** Why a JWT is refused, for people. */
+export function reasonOf (error: unknown): string {
   return error instanceof NatsError ? error.message.replace(/^authorization violation: /, '') : String(error)
 }
 
@@ -54,20 +56,15 @@ export class OperatorMode {
     for (const [i, token] of operators.entries()) this.trustOperator(token, `authorization.operators[${i}]`)
     for (const [i, key] of trustedKeys.entries()) {
       const path = `authorization.trustedKeys[${i}]`
-      if (!isPublicKey(key, 'operator')) throw wrongOption(path, key, 'the public key of an operator')
+      if (!isPublicKey(key, 'operator')) throw wrongOption(path, shownKey(key), 'the public key of an operator')
       this.trusted.add(key)
     }
     for (const [key, token] of accounts) this.addAccount(key, token)
+    if (accounts.size > 1) this.warnings.push(sharedSubjects([...accounts.keys()]))
   }
 
   private trustOperator (token: string, path: string): void {
-    const jwt = fromOption(path, 'the JWT of an operator', () => decodeJwt(token.trim(), 'operator'))
-    const keys = fromOption(path, 'the JWT of an operator', () => jwt.nats.texts('signing_keys'))
-    const isStrict = fromOption(path, 'the JWT of an operator', () => jwt.nats.flag('strict_signing_key_usage'))
-    for (const key of [jwt.subject, ...keys]) {
-      if (!isPublicKey(key, 'operator')) throw wrongOption(path, `one with the key ${key}`, 'the JWT of an operator')
-    }
-    if (!isStrict) this.trusted.add(jwt.subject)
+    const { keys, isStrict } = fromOption(path, 'the JWT of an operator', () => readOperator(token.trim()))
     for (const key of keys) {
       this.trusted.add(key)
       if (isStrict) this.strict.add(key)

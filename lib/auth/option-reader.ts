@@ -5,6 +5,11 @@ export function wrongOption (path: string, value: string, allowed: string): Nats
   return new NatsError('NATS_ERR_OPTION', path, value, allowed)
 }
 
+/** A public key, unless it is a seed: somebody has taken the one for the other. */
+export function shownKey (key: string): string {
+  return /^S[A-Z]/.test(key) ? 'a seed' : key
+}
+
 /** What a value is, without what may be a secret. */
 export function kindOf (value: unknown): string {
   if (Array.isArray(value)) return 'a list'

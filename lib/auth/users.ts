@@ -3,7 +3,7 @@ import { namesOf } from './certificate.ts'
 import { refusal } from './claim-set.ts'
 import { hasSameParts, isSameName, parseName, type DistinguishedName } from './distinguished-name.ts'
 import { isPublicKey } from './nkey.ts'
-import { OptionReader, wrongOption } from './option-reader.ts'
+import { OptionReader, shownKey, wrongOption } from './option-reader.ts'
 import { isBcrypt } from './passwords.ts'
 import type { Rights } from './permissions.ts'
 import { readRights } from './rights-option.ts'
@@ -36,7 +36,7 @@ function readUser (value: unknown, path: string, account: string | null, inherit
   const nkey = reader.text('nkey')
   const id = nkey ?? user
   if (id === null) throw wrongOption(path, 'one without user and nkey', 'a user with a name or an nkey')
-  if (nkey !== null && !isPublicKey(nkey, 'user')) throw wrongOption(reader.at('nkey'), nkey, 'the public nkey of a user')
+  if (nkey !== null && !isPublicKey(nkey, 'user')) throw wrongOption(reader.at('nkey'), shownKey(nkey), 'the public nkey of a user')
   if (nkey !== null && (user !== null || reader.has('pass'))) throw wrongOption(path, 'one with an nkey and a name or password', 'a user with a name or an nkey')
   return {
     id,

@@ -1,67 +1,38 @@
-import type { ConfigNode } from './config-parser.ts'
-import type { ConfigReader } from './config-reader.ts'
-import { readPermissions } from './config-permissions.ts'
-import type { Permissions } from './config-permissions.ts'
+import { Authenticator } from '../auth/authenticator.ts'
 import { isPublicKey } from '../auth/nkey.ts'
+import { shownKey } from '../auth/option-reader.ts'
+import type { AccountOption, AuthorizationOption, ConnectionType, CredentialsOption, UserOption } from '../options/authorization.ts'
+import { type OperatorNodes, readOperators } from './config-operators.ts'
+import type { ConfigNode } from './config-parser.ts'
+import { readPermissions } from './config-permissions.ts'
+import type { ConfigReader } from './config-reader.ts'
 
-interface Rights {
-  /** Null allows everything. */
-  readonly permissions: Permissions | null
-  /** STANDARD, WEBSOCKET, MQTT, ...; null is any. */
-  readonly connectionTypes: readonly string[] | null
-}
-
-export interface PasswordUser extends Rights {
-  readonly user: string
-  /** Plain, or bcrypt if it begins with `$2a$`, `$2b$`, `$2x$` or `$2y$`. */
-  readonly pass: string
-}
-
-export interface NkeyUser extends Rights {
-  readonly nkey: string
-}
-
-export type User = PasswordUser | NkeyUser
-
-export interface Account {
-  readonly name: string
-  readonly users: readonly User[]
-}
-
-/** One user and password, or a token, and how long (milliseconds) a client may take to send them. */
-export interface Credentials {
-  readonly user: string | null
-  readonly pass: string | null
-  readonly token: string | null
-  readonly timeout: number | null
-}
-
-/** Who may connect. Default permissions are already those of the users that have none of their own. */
-export interface Authorization extends Credentials {
-  readonly users: readonly User[]
-  readonly accounts: readonly Account[]
-  readonly noAuthUser: string | null
-}
-
-const connectionTypes = ['STANDARD', 'WEBSOCKET', 'LEAFNODE', 'LEAFNODE_WS', 'MQTT', 'MQTT_WS']
+const connectionTypes: readonly string[] = ['STANDARD', 'WEBSOCKET', 'LEAFNODE', 'LEAFNODE_WS', 'MQTT', 'MQTT_WS'] satisfies ConnectionType[]
 const credentialKeys = { user: ['username'], pass: ['password'], token: [], timeout: [] } as const
 
-function credentialsOf (reader: ConfigReader, at: Partial<Record<keyof Credentials, ConfigNode>>): Credentials {
+function readTimeout (reader: ConfigReader, node: ConfigNode | undefined): number | null {
+  const time = reader.duration(node, 'seconds')
+  // As in nats-server, 0 stands for the default.
+  if (node === undefined || time === null || time === 0) return null
+  return time > 0 ? Math.max(1, Math.round(time)) : reader.wrong(node, 'a duration')
+}
+
+function readCredentials (reader: ConfigReader, at: Partial<Record<keyof typeof credentialKeys, ConfigNode>>): CredentialsOption & { timeout: number | null } {
   return {
     user: reader.text(at.user) || null,
     pass: reader.secret(at.pass) || null,
     token: reader.secret(at.token) || null,
-    timeout: reader.duration(at.timeout, 'seconds')
+    timeout: readTimeout(reader, at.timeout)
   }
 }
 
-function readConnectionTypes (reader: ConfigReader, node: ConfigNode | undefined): string[] | null {
+function readConnectionTypes (reader: ConfigReader, node: ConfigNode | undefined): ConnectionType[] | null {
   const names = reader.texts(node)?.map((name) => name.toUpperCase()) ?? null
-  if (node === undefined || names === null || names.every((name) => connectionTypes.includes(name))) return names
+  if (node === undefined || names === null || names.every((name) => connectionTypes.includes(name))) return names as ConnectionType[] | null
   return reader.wrong(node, connectionTypes.join(', '), JSON.stringify(names))
 }
 
-function readUser (reader: ConfigReader, node: ConfigNode, inherited: Permissions | null): User | null {
+function readUser (reader: ConfigReader, node: ConfigNode): UserOption | null {
   const block = reader.block(node)
   if (block === null) return null
   const at = reader.keys(block, '', {
@@ -74,33 +45,33 @@ function readUser (reader: ConfigReader, node: ConfigNode, inherited: Permission
   const user = reader.text(at.user)
   const pass = reader.secret(at.pass)
   const nkey = reader.text(at.nkey)
-  const rights: Rights = {
-    permissions: readPermissions(reader, at.permissions) ?? inherited,
+  const rights = {
+    permissions: readPermissions(reader, at.permissions),
     connectionTypes: readConnectionTypes(reader, at.allowed_connection_types)
   }
-  if (at.nkey === undefined || !nkey) return user ? { user, pass: pass ?? '', ...rights } : reader.problem(node, 'an entry of users has no user')
-  if (!isPublicKey(nkey, 'user')) return reader.problem(at.nkey, `${nkey} is no public nkey of a user`)
+  if (at.nkey === undefined || !nkey) return user ? { user, pass: pass || null, ...rights } : reader.problem(node, 'an entry of users has no user')
+  if (!isPublicKey(nkey, 'user')) return reader.problem(at.nkey, `${shownKey(nkey)} is no public nkey of a user`)
   if (user || pass) return reader.problem(node, 'a user with an nkey has neither name nor password')
   return { nkey, ...rights }
 }
 
-function readUsers (reader: ConfigReader, node: ConfigNode | undefined, inherited: Permissions | null): User[] {
-  return reader.items(node)?.flatMap((item) => readUser(reader, item, inherited) ?? []) ?? []
+function readUsers (reader: ConfigReader, node: ConfigNode | undefined): UserOption[] {
+  return reader.items(node)?.flatMap((item) => readUser(reader, item) ?? []) ?? []
 }
 
 // What there is of accounts beyond users: subjects of theirs, limits, exchange with each other.
 const ignoredOfAccounts = ['imports', 'exports', 'jetstream', 'mappings', 'maps', 'limits']
 
-function readAccount (reader: ConfigReader, name: string, node: ConfigNode): Account | null {
+function readAccount (reader: ConfigReader, name: string, node: ConfigNode): AccountOption | null {
   const block = reader.block(node)
   if (block === null) return null
   const at = reader.keys(block, `accounts.${name}.`, { users: [], default_permissions: [], nkey: [] }, ignoredOfAccounts)
   const nkey = reader.text(at.nkey)
   if (nkey !== null && !isPublicKey(nkey, 'account')) reader.problem(node, `${nkey} is no public nkey of an account`)
-  return { name, users: readUsers(reader, at.users, readPermissions(reader, at.default_permissions)) }
+  return { name, users: readUsers(reader, at.users), defaultPermissions: readPermissions(reader, at.default_permissions) }
 }
 
-function readAccounts (reader: ConfigReader, node: ConfigNode | undefined): Account[] {
+function readAccounts (reader: ConfigReader, node: ConfigNode | undefined): AccountOption[] {
   if (node === undefined) return []
   if (node.kind === 'block') {
     return [...node.value].flatMap(([name, item]) => {
@@ -111,19 +82,20 @@ function readAccounts (reader: ConfigReader, node: ConfigNode | undefined): Acco
   const names = node.kind === 'array' ? reader.texts(node) : reader.wrong(node, 'a block of accounts or an array of names')
   if (names?.includes('$G')) reader.problem(node, 'the account name $G is reserved')
   if (names !== null && new Set(names).size < names.length) reader.problem(node, 'an account is named twice')
-  return names?.map((name) => ({ name, users: [] })) ?? []
+  return names?.map((name) => ({ name })) ?? []
 }
 
-function idOf (user: User): string {
+function idOf (user: UserOption): string {
   return 'nkey' in user ? user.nkey : user.user
 }
 
-/** Reads the keys `authorization`, `accounts` and `no_auth_user`; null where there is none of them. */
-export function readAuthorization (
-  reader: ConfigReader,
-  nodes: { readonly authorization?: ConfigNode, readonly accounts?: ConfigNode, readonly no_auth_user?: ConfigNode }
-): Authorization | null {
-  const node = nodes.authorization ?? nodes.accounts ?? nodes.no_auth_user
+/** The nodes that say who may connect. */
+export type AuthorizationNodes = OperatorNodes & { readonly authorization?: ConfigNode, readonly accounts?: ConfigNode, readonly no_auth_user?: ConfigNode }
+
+/** Reads who may connect; null where nothing says so. */
+export function readAuthorization (reader: ConfigReader, nodes: AuthorizationNodes): AuthorizationOption | null {
+  const operators = readOperators(reader, nodes)
+  const node = nodes.authorization ?? nodes.accounts ?? nodes.no_auth_user ?? nodes.operator ?? nodes.trusted_keys
   if (node === undefined) return null
   const block = reader.block(nodes.authorization) ?? new Map()
   const at = reader.keys(block, 'authorization.', {
@@ -132,25 +104,40 @@ export function readAuthorization (
     default_permissions: ['default_permission', 'permissions']
   }, ['auth_callout', 'auth_hook'])
   const authorization = {
-    ...credentialsOf(reader, at),
-    users: readUsers(reader, at.users, readPermissions(reader, at.default_permissions)),
+    ...readCredentials(reader, at),
+    users: readUsers(reader, at.users),
+    defaultPermissions: readPermissions(reader, at.default_permissions),
     accounts: readAccounts(reader, nodes.accounts),
-    noAuthUser: reader.text(nodes.no_auth_user) || null
+    noAuthUser: reader.text(nodes.no_auth_user) || null,
+    ...operators
   }
   checkTogether(reader, authorization, node, at.users !== undefined, nodes.no_auth_user)
+  if (!reader.isFaulty) check(reader, authorization, node)
   return authorization
 }
 
-function checkTogether (reader: ConfigReader, auth: Authorization, node: ConfigNode, hasUsers: boolean, noAuthUser: ConfigNode | undefined): void {
-  const ids = [...auth.users, ...auth.accounts.flatMap((account) => account.users)].map(idOf)
+type Read = AuthorizationOption & { readonly users: readonly UserOption[], readonly accounts: readonly AccountOption[] }
+
+function checkTogether (reader: ConfigReader, auth: Read, node: ConfigNode, hasUsers: boolean, noAuthUser: ConfigNode | undefined): void {
+  const ids = [...auth.users, ...auth.accounts.flatMap((account) => account.users ?? [])].map(idOf)
   const single = auth.user !== null || auth.pass !== null
   if (single && auth.token !== null) reader.problem(node, 'a user with password and a token exclude each other')
+  else if (auth.pass !== null && auth.user === null) reader.problem(node, 'a password needs a user')
   const several = hasUsers || ids.length > 0
   if (several && auth.user !== null) reader.problem(node, 'a single user and users or accounts exclude each other')
   if (several && auth.token !== null) reader.problem(node, 'a token and users or accounts exclude each other')
   const twice = ids.find((id, i) => ids.indexOf(id) < i)
   if (twice !== undefined) reader.problem(node, `the user ${twice} occurs twice`)
-  if (noAuthUser !== undefined && auth.noAuthUser !== null && !ids.includes(auth.noAuthUser)) {
+  if (noAuthUser !== undefined && auth.noAuthUser !== null && !ids.includes(auth.noAuthUser ?? '')) {
     reader.problem(noAuthUser, `no_auth_user is ${auth.noAuthUser}, who is not among the users`)
+  }
+}
+
+/** What the reader has no words of its own for. */
+function check (reader: ConfigReader, authorization: AuthorizationOption, node: ConfigNode): Authenticator | null {
+  try {
+    return new Authenticator(authorization, [])
+  } catch (error) {
+    return reader.problem(node, (error as Error).message)
   }
 }

@@ -37,6 +37,9 @@ const WORD = /(?:[^ \t\r\n,;\]}'\\]+|\\[^])+/y
 const SPACE = /[ \t]/y
 const INCLUDED = /"[^"]*"|'[^']*'|[^ \t\r\n;}'"[{(\\\d-][^ \t\r\n;}']*/y
 
+/** The keys whose values no error may show, by what is in their names: a bcrypt hash without quotes looks like a variable. */
+const SECRET = /pass|token|secret|seed|jwt/i
+
 /** Deeper than any configuration, less deep than the stack of calls. */
 const maxDepth = 200
 
@@ -182,7 +185,8 @@ class ConfigParser {
     const quoted = scanner.take(QUOTED)
     if (quoted !== null) return { ...at, kind: 'string', value: unescape(quoted) ?? scanner.fail(badEscape.text) }
     if (scanner.sees(/['"]/y)) scanner.fail('the quoted text does not end')
-    const word = readWord(scanner.take(WORD) ?? scanner.fail(`expected a value for '${at.name}', not ${scanner.describeNext()}`))
+    const text = scanner.take(WORD) ?? scanner.fail(`expected a value for '${at.name}', not ${scanner.describeNext()}`)
+    const word = readWord(text, SECRET.test(at.name) ? 'the value' : text)
     if (word.kind === 'error') return scanner.fail(word.text)
     if (word.kind === 'variable') return { ...this.variable(word.name, at.name), ...at }
     return { ...at, ...word }
@@ -196,7 +200,7 @@ class ConfigParser {
       found.used = true
       return found
     }
-    const text = (Object.hasOwn(this.environment, variable) ? this.environment[variable] : null) ?? this.scanner.fail(`the variable $${variable} is not set; a text that begins with $ goes in quotes`)
+    const text = (Object.hasOwn(this.environment, variable) ? this.environment[variable] : null) ?? this.scanner.fail(`the variable ${SECRET.test(name) ? 'here' : `$${variable}`} is not set; a text that begins with $ goes in quotes`)
     return this.fromEnvironment(variable, text.trim(), name)
   }
 

@@ -34,22 +34,26 @@ export function unescape (text: string): string | null {
   return valid ? result : null
 }
 
-function integer (text: string, digits: string, unit: string | undefined, byte: string | undefined): Word {
+function integer (shown: string, digits: string, unit: string | undefined, byte: string | undefined): Word {
   const power = unit === undefined ? 0 : 'kmgtpe'.indexOf(unit.toLowerCase()) + 1
   const value = BigInt(digits) * (byte === undefined ? 1000n : 1024n) ** BigInt(power)
-  if (value > maxInteger || value < -maxInteger - 1n) return { kind: 'error', text: `the integer ${text} is out of range` }
+  if (value > maxInteger || value < -maxInteger - 1n) return { kind: 'error', text: `the integer ${shown} is out of range` }
   return { kind: 'integer', value: Number(value) }
 }
 
-function date (text: string): Word {
+function date (text: string, shown: string): Word {
   const value = new Date(text)
   // Date rolls the 30th of February over.
-  if (Number.isNaN(value.getTime()) || value.toISOString() !== text.replace('Z', '.000Z')) return { kind: 'error', text: `there is no date ${text}` }
+  if (Number.isNaN(value.getTime()) || value.toISOString() !== text.replace('Z', '.000Z')) return { kind: 'error', text: `there is no date ${shown}` }
   return { kind: 'date', value }
 }
 
-/** Reads a bare word, which is what nats-server's lexer makes of its first characters. */
-export function readWord (word: string): Word {
+/**
+ * Reads a bare word, which is what nats-server's lexer makes of its first characters.
+ *
+ * @param shown what errors call it, where they must not show it
+ */
+export function readWord (word: string, shown = word): Word {
   if (word.includes('\\') && !NEITHER.test(word)) {
     const value = unescape(word)
     return value === null ? badEscape : { kind: 'string', value }
@@ -60,12 +64,12 @@ export function readWord (word: string): Word {
   if (word.startsWith('$2a$')) return { kind: 'string', value: word }
   if (word.startsWith('$')) return { kind: 'variable', name: word.slice(1) }
   const [whole, digits, unit, byte] = INTEGER.exec(word) ?? []
-  if (whole !== undefined) return integer(whole, String(digits), unit, byte)
-  if (NUMBER_WITH_STRAY_SUFFIX.test(word)) return { kind: 'error', text: `${word} has no size unit: known are k, kb, ki, kib and the same with m, g, t, p, e` }
+  if (whole !== undefined) return integer(shown, String(digits), unit, byte)
+  if (NUMBER_WITH_STRAY_SUFFIX.test(word)) return { kind: 'error', text: `${shown} has no size unit: known are k, kb, ki, kib and the same with m, g, t, p, e` }
   if (FLOAT.test(word)) return { kind: 'float', value: Number(word) }
-  if (DATE.test(word)) return date(word)
+  if (DATE.test(word)) return date(word, shown)
   if (ADDRESS.test(word) || !NEITHER.test(word)) return { kind: 'string', value: word }
-  return { kind: 'error', text: `${word} is no number, date or address: a text that begins like one goes in quotes` }
+  return { kind: 'error', text: `${shown} is no number, date or address: a text that begins like one goes in quotes` }
 }
 
 /** What is wrong with a string whose {@link unescape} is null. */

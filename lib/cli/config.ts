@@ -1,7 +1,7 @@
 import { NatsError } from '../errors.ts'
 import type { GatewayOptions } from '../options.ts'
 import { readAuthorization } from './config-authorization.ts'
-import type { Authorization } from './config-authorization.ts'
+import { operatorKeys } from './config-operators.ts'
 import { readDurable } from './config-durable.ts'
 import { namesKeys, readNames } from './config-names.ts'
 import { loadConfig } from './config-parser.ts'
@@ -23,7 +23,6 @@ export interface FileSettings {
   readonly logFile: string | null
   readonly pidFile: string | null
   readonly portsFileDir: string | null
-  readonly authorization: Authorization | null
   readonly warnings: readonly string[]
 }
 
@@ -37,6 +36,7 @@ const otherKeys = {
   authorization: [],
   accounts: [],
   no_auth_user: [],
+  ...operatorKeys,
   tls: [],
   allow_non_tls: [],
   websocket: ['ws'],
@@ -50,17 +50,12 @@ const otherKeys = {
 
 type Nodes = Partial<Record<keyof typeof otherKeys, ConfigNode>>
 
-/** Keys that are read and checked, but have no effect so far. */
-const notYetObeyed = ['authorization', 'accounts', 'no_auth_user'] as const
-
 // What else nats-server knows at the top of the file (server/opts.go processConfigFileLine).
 const ignored = [
   'trace_verbose', 'logtime', 'logtime_utc', 'mappings', 'maps', 'disable_sublist_cache', 'no_sublist_cache', 'https', 'https_port',
   'http_base_path', 'cluster', 'gateway', 'leaf', 'leafnodes', 'store_dir', 'storedir', 'jetstream', 'logfile_size_limit', 'log_size_limit',
   'logfile_max_num', 'log_max_num', 'syslog', 'remote_syslog', 'prof_port', 'prof_block_rate', 'max_traced_msg_len', 'ocsp',
-  'operator', 'operators', 'roots', 'root', 'root_operators', 'root_operator', 'resolver', 'account_resolver', 'accounts_resolver',
-  'resolver_tls', 'resolver_preload', 'resolver_pinned_accounts', 'system_account', 'system', 'no_system_account', 'no_system', 'no_sys_acc',
-  'trusted', 'trusted_keys', 'connect_error_reports', 'reconnect_error_reports', 'server_tags', 'default_js_domain', 'ocsp_cache',
+  'resolver_tls', 'resolver_pinned_accounts', 'no_system_account', 'no_system', 'no_sys_acc', 'connect_error_reports', 'reconnect_error_reports', 'server_tags', 'default_js_domain', 'ocsp_cache',
   'no_fast_producer_stall', 'max_closed_clients'
 ]
 
@@ -85,6 +80,8 @@ function readGateway (reader: ConfigReader, at: Nodes & Partial<Record<string, C
   const tls = readTls(reader, at.tls, 'tls.')
   const allowNonTls = reader.flag(at.allow_non_tls)
   if (tls !== null) gateway['tls'] = allowNonTls === null ? tls : { ...tls, allowNonTls }
+  const authorization = readAuthorization(reader, at)
+  if (authorization !== null) gateway['authorization'] = authorization
   const websocket = readWebsocket(reader, at.websocket)
   if (websocket !== null) gateway['websocket'] = websocket
   return { ...gateway, ...readNames(reader, at), ...readDurable(reader, at.durable) }
@@ -113,9 +110,6 @@ function readMqtt (reader: ConfigReader, node: ConfigNode | undefined): FileSett
 export function readConfig (file: string, environment: Environment): FileSettings {
   const reader = new ConfigReader()
   const at: Nodes & Partial<Record<string, ConfigNode>> = reader.keys(loadConfig(file, environment), '', { ...optionNames, ...otherKeys }, ignored)
-  for (const key of notYetObeyed) {
-    if (at[key] !== undefined) reader.ignored.add(key)
-  }
   const settings = {
     gateway: readGateway(reader, at),
     http: readHttp(reader, at),
@@ -124,8 +118,7 @@ export function readConfig (file: string, environment: Environment): FileSetting
     trace: reader.flag(at.trace),
     logFile: reader.text(at.logfile),
     pidFile: reader.text(at.pid_file),
-    portsFileDir: reader.text(at.ports_file_dir),
-    authorization: readAuthorization(reader, at)
+    portsFileDir: reader.text(at.ports_file_dir)
   }
   if (reader.report !== '') throw new NatsError('NATS_ERR_CONFIG', reader.report)
   const { warnings } = reader

@@ -5,13 +5,10 @@ import type { Logger } from '../options.ts'
 import { endCleanSessions } from './clean-sessions.ts'
 import type { RedisLink } from './redis.ts'
 
-/** What is asked before any credential is looked at. */
 export interface HostBrokerOptions {
   /** The name of this server; empty for a random one. */
   readonly id: string
   readonly redis: RedisLink | null
-  /** Refuses every NATS client: credentials were asked for, and none can be checked yet. */
-  readonly refuseNats: boolean
   readonly log: Logger
 }
 
@@ -29,7 +26,7 @@ type Unprotected = Client & { protocol?: string, subscriptions: object, duplicat
  * An Aedes 2 for the stand-alone server. It keeps clients, brokers and subscriptions in plain objects, where a name of
  * `Object.prototype` (`constructor`, `__proto__`) ends the process; here they have no prototype.
  */
-export async function createHostBroker ({ id, redis, refuseNats, log }: HostBrokerOptions): Promise<Aedes> {
+export async function createHostBroker ({ id, redis, log }: HostBrokerOptions): Promise<Aedes> {
   const broker = new Aedes({
     // Aedes counts messages from 0 in each life, so no two lives may share an id.
     ...id === '' ? {} : { id: `${id}-${Date.now().toString(36)}` },
@@ -41,12 +38,7 @@ export async function createHostBroker ({ id, redis, refuseNats, log }: HostBrok
         plain.duplicates = Object.create(null)
       }
       callback(null, true)
-    },
-    ...refuseNats
-      ? {
-          authenticate: (client, _username, _password, callback) => { callback(null, (client as Unprotected).protocol !== 'nats') }
-        }
-      : {}
+    }
   })
   Object.assign(broker, { clients: Object.create(null), brokers: Object.create(null) })
   ;(broker as unknown as { on (event: 'error', listener: (error: Error) => void): void }).on('error', (error) => { log.error({}, `MQTT broker: ${error.message}`) })

@@ -72,7 +72,6 @@ function listenToSignals (server: Standalone, log: ServerLog): void {
 async function run (settings: Settings): Promise<void> {
   const log = open(settings)
   for (const warning of settings.warnings) log.warn({}, warning)
-  if (settings.authorization !== null) log.warn({}, 'authorization is asked for, and not supported yet: every NATS client is refused')
   log.info({}, `Starting aedes-nats, version ${version}`)
   try {
     const server = await startStandalone(settings, log)

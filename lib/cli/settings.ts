@@ -1,9 +1,11 @@
+import { Authenticator } from '../auth/authenticator.ts'
+import { tcpRules } from '../client/arrival.ts'
 import { NatsError } from '../errors.ts'
 import { resolveOptions } from '../options.ts'
 import type { GatewayOptions, ResolvedOptions } from '../options.ts'
+import { authorizationOf } from './authorization-flags.ts'
 import { readConfig } from './config.ts'
 import type { FileSettings } from './config.ts'
-import type { Authorization, Credentials } from './config-authorization.ts'
 import type { Environment } from './config-parser.ts'
 import { dashed, flagRows, readFlags, readVariables } from './flags.ts'
 import type { FlagValues } from './flags.ts'
@@ -31,7 +33,6 @@ export interface Settings {
   readonly configFile: string | null
   /** Whether to stop now that the configuration file turned out to be valid. */
   readonly checkConfig: boolean
-  readonly authorization: Authorization | null
   readonly warnings: readonly string[]
 }
 
@@ -52,9 +53,10 @@ const emptyFile: FileSettings = {
   logFile: null,
   pidFile: null,
   portsFileDir: null,
-  authorization: null,
   warnings: []
 }
+
+const openMqtt = 'MQTT CLIENTS ARE NOT ASKED FOR CREDENTIALS: authorization holds for NATS clients alone'
 
 /** nats-server's ports: 0 is off and -1 any free one. */
 function addressOf (host: string, port: number): Address | null {
@@ -67,6 +69,8 @@ function gatewayOf (file: FileSettings, given: FlagValues): GatewayOptions {
     const value = given[flag]
     if (option !== undefined && value !== undefined) gateway[option] = optionValue(option, value as string | number)
   }
+  const authorization = authorizationOf(file.gateway.authorization ?? null, given)
+  if (authorization !== null) gateway['authorization'] = authorization
   const tls = tlsOf(file.gateway.tls ?? null, given)
   if (tls !== null) gateway['tls'] = tls
   else delete gateway['tls']
@@ -78,17 +82,6 @@ function mqttOf (file: FileSettings, given: FlagValues, host: string): Address |
   if (given.mqtt_port !== undefined) return addressOf(file.mqtt?.host ?? host, given.mqtt_port)
   if (given.config && file.mqtt === null) return null
   return addressOf(file.mqtt?.host ?? host, file.mqtt?.port ?? MQTT_PORT)
-}
-
-function authorizationOf (file: FileSettings, given: FlagValues): Authorization | null {
-  const credentials: Partial<Credentials> = {
-    ...given.user && { user: given.user },
-    ...given.pass && { pass: given.pass },
-    ...given.auth && { token: given.auth }
-  }
-  if (Object.keys(credentials).length === 0) return file.authorization
-  const none: Authorization = { user: null, pass: null, token: null, timeout: null, users: [], accounts: [], noAuthUser: null }
-  return { ...none, ...file.authorization, ...credentials }
 }
 
 /** The flag that combines debug and trace wins over the two, and a flag over each environment variable. */
@@ -121,11 +114,14 @@ function settingsOf (flags: FlagValues, environment: Environment): Settings {
   if (given.test && !given.config) throw new NatsError('NATS_ERR_CONFIG', 'flag -t needs a configuration file: -c <file>')
   const file = given.config ? readConfig(given.config, environment) : emptyFile
   const gateway = gatewayOf(file, given)
-  const { host } = resolve(gateway)
+  const { host, authorization } = resolve(gateway)
+  const mqtt = mqttOf(file, given, host)
+  const warnings = warningsOf(file, given)
+  if (new Authenticator(authorization, []).isRequired(tcpRules) && mqtt !== null) warnings.push(openMqtt)
   return {
     gateway,
     http: addressOf(file.http?.host ?? host, given.http_port ?? file.http?.port ?? 0),
-    mqtt: mqttOf(file, given, host),
+    mqtt,
     redis: given.redis || null,
     id: given.id || null,
     debug: level([flags, variables], 'debug') ?? file.debug ?? false,
@@ -135,8 +131,7 @@ function settingsOf (flags: FlagValues, environment: Environment): Settings {
     portsFileDir: (given.ports_file_dir ?? file.portsFileDir) || null,
     configFile: given.config || null,
     checkConfig: given.test ?? false,
-    authorization: authorizationOf(file, given),
-    warnings: warningsOf(file, given)
+    warnings
   }
 }
 

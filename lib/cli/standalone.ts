@@ -36,7 +36,7 @@ export async function startStandalone (settings: Settings, log: ServerLog): Prom
     // ioredis is not loaded for nothing: see broker/ioredis.ts.
     const redis = settings.redis === null ? null : await (await import('./redis.ts')).connectRedis(settings.redis, log)
     if (redis !== null) undo.push(() => redis.close())
-    const broker = await createHostBroker({ id: settings.id ?? '', redis, refuseNats: settings.authorization !== null, log })
+    const broker = await createHostBroker({ id: settings.id ?? '', redis, log })
     undo.push(() => closeBroker(broker, redis?.problem() ?? null))
     const gateway = await createGateway(broker, gatewayOptions(settings, redis, log))
     undo.push(() => gateway.close())
@@ -114,6 +114,8 @@ function reload (gateway: Gateway, before: Settings, next: Settings, log: Server
   fixed.push(...listening)
   // The files of the certificates are read anew all the same.
   for (const name of ['tls', 'websocket'] as const) if (listening.some((path) => path.split('.')[0] === name)) wanted[name] = gateway.options[name]
+  // Nobody is asked again for nothing.
+  if (isDeepStrictEqual(wanted['authorization'], gateway.options.authorization)) delete wanted['authorization']
   gateway.update(wanted as GatewayOptions)
   log.levels.debug = next.debug
   log.levels.trace = next.trace

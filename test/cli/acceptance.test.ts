@@ -26,6 +26,7 @@ function natsAccepts (text: string): boolean {
   return spawnSync('nats-server', ['-t', '-c', `${dir}/nats.conf`], { env: { ...process.env, ...environment } }).status === 0
 }
 
+const operatorKey = 'OAFSITDMHXNTUG4YYQ7ABM6YRSADZMYNTGBVB6LQ4NZ2N3HBVCTHI6SF'
 const nkey = 'UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4'
 
 function user (text: string): string {
@@ -50,13 +51,14 @@ const valid = [
   'mqtt { port: 1883 }', 'mqtt {\n port:\n1883\n}', 'mqtt: {port: 1;}', 'mqtt = {port = 1, host = "a" # x\n }', 'mqtt { listen: "a:1883" }', 'mqtt {}', 'mqtt { ack_wait: "1s", max_inflight: 5 }',
   'authorization { user: a, password: b, timeout: 1 }', 'authorization { token: x, timeout: 0.5 }', 'authorization { timeout: "2s" }', 'authorization { user: a, pass: $2a$11$abc }',
   'authorization { users: [{user: a}\n{user: b}] }', `authorization { users = [ {nkey: ${nkey}} ] }`, 'authorization { permissions: {publish: a}, users: [{user: a}] }',
-  user('permissions: { publish: {allow: ["a q", "b.>"], deny: c}, subscribe: x }'), user('permissions: { allow_responses: true }'), user('permissions: { publish: {} }'),
+  user('permissions: { publish: {allow: ["a", "b.>"], deny: c}, subscribe: "x q" }'), user('permissions: { allow_responses: true }'), user('permissions: { publish: {} }'),
   user('permissions: { allow_responses: { max: 3, expires: "2s" } }'), user('connection_types: [STANDARD, "MQTT"]'),
   'accounts: [A, B]', 'accounts { A { users: [{user: a}] } }\nno_auth_user: a', 'accounts { A { limits { max_conn: 1 }, mappings { a: b }, imports: [], exports: [], jetstream: true} }',
   withCertificate('timeout: "2s"'), withCertificate('timeout: 2'), withCertificate('verify: true, connection_rate_limit: 5'), `${withCertificate('')}\nallow_non_tls: true`, 'allow_non_tls: true',
   'websocket: {port: 1, no_tls: yes, handshake_timeout: 2, allowed_origins: ["http://a", "https://b:1"]}', 'websocket { port: -1, no_tls: true, compress: true, same_origin: no, jwt_cookie: c }', 'websocket {}',
   `websocket { port: -1, ${withCertificate('')} }`,
-  'jetstream: false', 'cluster { port: -1 }', 'store_dir: "/tmp"', 'system_account: A', 'server_tags: ["a",b,]', 'server_tags: [a\n\n b]'
+  'jetstream: false', 'cluster { port: -1 }', 'store_dir: "/tmp"', 'system_account: A', 'resolver: MEMORY', 'account_resolver: mem', 'trusted_keys: []', 'authorization { timeout: 0 }',
+  `trusted_keys: ${operatorKey}\nresolver: MEMORY`, 'server_tags: ["a",b,]', 'server_tags: [a\n\n b]'
 ]
 
 const invalid = [
@@ -75,13 +77,14 @@ const invalid = [
   user('permissions: {publish: {allow: ["x y z"]}}'), user('permissions: {publish: {allows: [a]}}'), user('permissions: {foo: {allow: [a]}}'), user('permissions: {allow_responses: 3 }'),
   user('permissions: {allow_responses: {max: x}}'), user('permissions: {allow_responses: {expires: 2 }}'), user('permissions: {allow_responses: {expires: "2x"}}'), user('connection_types: [XX]'),
   'accounts { $G { users: [] } }', 'accounts { A: 1 }', 'accounts: [A, A]', 'accounts { A { user: [{user: a}] } }', 'accounts { A { nkey: x } }', 'accounts { A { users: [{user: a}] }, B { users: [{user: a}] } }', 'no_auth_user: 1',
+  'operator: "/nowhere"', 'operator: eyJ', 'operator: {}', 'trusted_keys: x', 'trusted_keys: true', `trusted_keys: ${nkey}`, 'resolver_preload: x', 'resolver { type: mem }', 'resolver_preload { A: b }', 'resolver_preload { A: 1 }',
   'tls: true', 'tls { foo: 1 }', 'tls { cert_file: 1 }', 'tls { cert_file: "x" }', 'tls { timeout: x }', 'tls { cipher_suites: [] }', 'tls { pinned_certs: ["a"] }',
   'websocket: 1', 'websocket { port: -1, foo: 1 }', 'websocket: {listen: "x"}', 'websocket { handshake_timeout: "x" }', 'server_tags: [a b]', 'server_tags: [a\n,b]', 'server_tags: [a,,b]'
 ]
 
 /** nats-server lets pass what cannot work, or finds it only when it starts. */
 const stricter = [
-  'port', 'server_name: "a\\tb"', 'server_name: ,', 'port: 99999', 'max_connections: -5', 'max_payload: -1', 'write_deadline: "-2s"', 'authorization { timeout: abc }', 'accounts: A', 'no_auth_user: a', 'max_payload: 1kbb',
+  'port', 'server_name: "a\\tb"', 'server_name: ,', 'port: 99999', 'max_connections: -5', 'max_payload: -1', 'write_deadline: "-2s"', 'authorization { timeout: abc }', 'accounts: A', 'no_auth_user: a', 'authorization { password: b }', user('permissions: { publish: "a q" }'), 'resolver_preload {}', `trusted_keys: ${operatorKey}`, 'max_payload: 1kbb',
   // Nobody could connect.
   'tls {}', 'tls { verify: true }', 'websocket { port: -1, compress: true }', 'websocket: {port: 1, no_tls: yes, allowed_origins: [a]}'
 ]
@@ -105,9 +108,8 @@ t.test('nats-server takes and refuses the same', { skip: !installed && 'nats-ser
 
 const ignoredKeys = `trace_verbose logtime mappings maps disable_sublist_cache no_sublist_cache https https_port http_base_path cluster gateway
   leaf leafnodes store_dir storedir jetstream logfile_size_limit log_size_limit syslog remote_syslog prof_port
-  max_traced_msg_len ocsp operator operators roots root root_operators root_operator resolver account_resolver
-  accounts_resolver resolver_tls resolver_preload resolver_pinned_accounts system_account system no_system_account no_system no_sys_acc trusted
-  trusted_keys connect_error_reports reconnect_error_reports server_tags default_js_domain`.split(/\s+/)
+  max_traced_msg_len ocsp resolver_tls resolver_pinned_accounts no_system_account no_system no_sys_acc
+  connect_error_reports reconnect_error_reports server_tags default_js_domain`.split(/\s+/)
 
 // Not in 2.9 yet.
 const newerKeys = 'logtime_utc prof_block_rate logfile_max_num log_max_num ocsp_cache no_fast_producer_stall max_closed_clients'.split(' ')

@@ -1,99 +1,166 @@
+import { writeFileSync } from 'node:fs'
 import t from 'tap'
 import type { Test } from 'tap'
 import { readConfig } from '../../lib/cli/config.ts'
-import type { Authorization } from '../../lib/cli/config-authorization.ts'
+import type { AuthorizationOption, PermissionsOption } from '../../lib/options/authorization.ts'
+import { Chain } from '../auth/jwts.ts'
 
 const userKey = 'UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4'
 const accountKey = 'ABB3WW243AJG6ZK6I26EZNML5SBDLUI3UL4KF2HKT3XBBI4SPP7LOVWK'
 
-function read (t: Test, text: string): Authorization | null {
-  return readConfig(`${t.testdir({ 'nats.conf': text })}/nats.conf`, {}).authorization
+function readIn (file: string, text: string): AuthorizationOption | null | undefined {
+  writeFileSync(file, text)
+  return readConfig(file, {}).gateway.authorization
 }
 
-function problems (t: Test, text: string): string[] {
-  const dir = t.testdir({ 'nats.conf': text })
+function read (t: Test, text: string): AuthorizationOption | null | undefined {
+  return readIn(`${t.testdir({})}/nats.conf`, text)
+}
+
+function problemsIn (file: string, text: string): string[] {
+  writeFileSync(file, text)
   try {
-    readConfig(`${dir}/nats.conf`, {})
+    readConfig(file, {})
   } catch (error) {
-    return (error as Error).message.replaceAll(`${dir}/nats.conf:`, '').split('\n')
+    return (error as Error).message.replaceAll(`${file}:`, '').split('\n')
   }
   return []
 }
 
-const none = { user: null, pass: null, token: null, timeout: null, users: [], accounts: [], noAuthUser: null }
+function problems (t: Test, text: string): string[] {
+  return problemsIn(`${t.testdir({})}/nats.conf`, text)
+}
+
+function seedOf ({ operator }: Chain): string {
+  return Buffer.from(operator.getSeed()).toString()
+}
+
+const none = { user: null, pass: null, token: null, timeout: null, users: [], defaultPermissions: null, accounts: [], noAuthUser: null }
 const all = { permissions: null, connectionTypes: null }
 
-function only (...subjects: string[]): object {
-  return { allow: subjects.map((subject) => ({ subject, queue: null })), deny: [] }
+/** What comes of it: the permissions that users of the name `a` have. */
+function rights (t: Test, text: string): PermissionsOption | null | undefined {
+  return read(t, `authorization { users = [ {user: a, permissions { ${text} }} ] }`)?.users?.[0]?.permissions
 }
 
 t.test('a single user or a token', async (t) => {
   t.strictSame(read(t, 'authorization { user: derek, password: "$2a$04$Q.C", timeout: 1 }'), { ...none, user: 'derek', pass: '$2a$04$Q.C', timeout: 1000 })
   t.strictSame(read(t, 'authorization { username: derek, pass: $2a$04$Q.C, timeout: 0.5 }'), { ...none, user: 'derek', pass: '$2a$04$Q.C', timeout: 500 })
   t.strictSame(read(t, 'authorization { token: T, timeout: "2s" }'), { ...none, token: 'T', timeout: 2000 })
+  t.strictSame(read(t, 'authorization { timeout: 0 }'), none)
+  t.strictSame(read(t, 'authorization { timeout: 0.0001 }'), { ...none, timeout: 1 })
   t.strictSame(read(t, 'authorization {}'), none)
   t.strictSame(read(t, 'authorization { user: "", token: "" }'), none)
+  t.equal(read(t, ''), undefined)
 })
 
 t.test('users with passwords and nkeys', async (t) => {
   t.strictSame(read(t, `authorization { users = [ {user: a, password: b}\n {username: c}, {nkey: ${userKey}, allowed_connection_types: [standard, "MQTT"]} ] }`), {
     ...none,
-    users: [{ user: 'a', pass: 'b', ...all }, { user: 'c', pass: '', ...all }, { nkey: userKey, permissions: null, connectionTypes: ['STANDARD', 'MQTT'] }]
+    users: [{ user: 'a', pass: 'b', ...all }, { user: 'c', pass: null, ...all }, { nkey: userKey, permissions: null, connectionTypes: ['STANDARD', 'MQTT'] }]
   })
   t.match(read(t, 'authorization { users = [ {user: a, connection_types: WEBSOCKET} ] }'), { users: [{ connectionTypes: ['WEBSOCKET'] }] })
 })
 
 t.test('accounts have users, one of whom stands for clients without credentials', async (t) => {
   t.strictSame(read(t, `accounts { A { users: [{user: a, pass: b}], nkey: ${accountKey} }, B {} }\nauthorization { timeout: 1 }\nno_auth_user: a`), {
-    ...none, timeout: 1000, accounts: [{ name: 'A', users: [{ user: 'a', pass: 'b', ...all }] }, { name: 'B', users: [] }], noAuthUser: 'a'
+    ...none,
+    timeout: 1000,
+    accounts: [{ name: 'A', users: [{ user: 'a', pass: 'b', ...all }], defaultPermissions: null }, { name: 'B', users: [], defaultPermissions: null }],
+    noAuthUser: 'a'
   })
-  t.strictSame(read(t, 'accounts: [A, B]'), { ...none, accounts: [{ name: 'A', users: [] }, { name: 'B', users: [] }] })
-  t.strictSame(read(t, 'accounts { U: [{user: a}], A { users: $U } }'), { ...none, accounts: [{ name: 'A', users: [{ user: 'a', pass: '', ...all }] }] })
+  t.strictSame(read(t, 'accounts: [A, B]'), { ...none, accounts: [{ name: 'A' }, { name: 'B' }] })
+  t.match(read(t, 'accounts { U: [{user: a}], A { users: $U } }')?.accounts, [{ name: 'A', users: [{ user: 'a' }] }])
   t.strictSame(read(t, 'no_auth_user: ""'), none)
   t.match(read(t, `authorization { users: [{nkey: ${userKey}}] }, no_auth_user: ${userKey}`), { noAuthUser: userKey })
 })
 
+t.test('names of Object.prototype are just names', async (t) => {
+  const accounts = read(t, 'accounts { __proto__ { users: [{user: __proto__}] }, constructor { users: [{user: constructor}] } }\nno_auth_user: __proto__')?.accounts
+  t.strictSame(accounts?.map(({ name, users }) => [name, (users?.[0] as { user: string }).user]), [['__proto__', '__proto__'], ['constructor', 'constructor']])
+})
+
 t.test('permissions allow and deny', async (t) => {
-  const [user] = read(t, `authorization { users = [ {user: a, permissions: {
-    publish: { allow: "a.>", deny: ["a.b", "a.c"] }
-    subscribe: ["x", "y.* q.*", "z\\tq"]
-  }} ] }`)?.users ?? []
-  t.strictSame(user?.permissions, {
-    publish: { allow: [{ subject: 'a.>', queue: null }], deny: [{ subject: 'a.b', queue: null }, { subject: 'a.c', queue: null }] },
-    subscribe: { allow: [{ subject: 'x', queue: null }, { subject: 'y.*', queue: 'q.*' }, { subject: 'z', queue: 'q' }], deny: [] },
+  t.strictSame(rights(t, 'publish: { allow: "a.>", deny: ["a.b", "a.c"] }\n subscribe: ["x", "y.* q.*", "z\\tq"]'), {
+    publish: { allow: ['a.>'], deny: ['a.b', 'a.c'] },
+    subscribe: ['x', 'y.* q.*', 'z\tq'],
     responses: null
   })
 })
 
 t.test('an empty allow allows everything, as nats-server has it', async (t) => {
-  t.match(read(t, 'authorization { users = [ {user: a, permissions: { pub: [], sub: { allow: [], deny: x }}} ] }')?.users, [
-    { permissions: { publish: { allow: null, deny: [] }, subscribe: { allow: null, deny: [{ subject: 'x' }] } } }
-  ])
-  t.strictSame(read(t, 'authorization { users = [ {user: a, permission { import {}, export: {deny: x} }} ] }')?.users[0]?.permissions, {
-    publish: null, subscribe: { allow: null, deny: [{ subject: 'x', queue: null }] }, responses: null
+  t.strictSame(rights(t, 'pub: [], sub: { allow: [], deny: x }'), { publish: null, subscribe: { allow: null, deny: ['x'] }, responses: null })
+  t.strictSame(rights(t, 'import {}, export: {deny: x}'), { publish: null, subscribe: { allow: null, deny: ['x'] }, responses: null })
+})
+
+t.test('answers', async (t) => {
+  t.match(rights(t, 'allow_responses: true'), { publish: null, responses: true })
+  t.match(rights(t, 'publish_allow_responses: true, publish: {deny: ">"}'), { publish: { allow: null, deny: ['>'] }, responses: true })
+  t.match(rights(t, 'allow_responses: { max: 5, ttl: "1m" }, publish: x'), { publish: ['x'], responses: { max: 5, expires: 60_000 } })
+  t.match(rights(t, 'allow_responses: { max_msgs: -7, expires: "-1s" }'), { responses: { max: -1, expires: -1 } })
+  t.match(rights(t, 'allow_responses: { max: 0, expires: "0s" }'), { responses: { max: 0, expires: 0 } })
+  t.match(rights(t, 'allow_responses: {}'), { responses: { max: null, expires: null } })
+  t.match(rights(t, 'allow_responses: false'), { publish: null, responses: false })
+})
+
+t.test('default permissions', async (t) => {
+  t.match(read(t, 'authorization { users = [ {user: a}, {user: b, permissions: {publish: y}} ], default_permissions: {publish: x} }'), {
+    defaultPermissions: { publish: ['x'] }, users: [{ permissions: null }, { permissions: { publish: ['y'] } }]
   })
+  t.match(read(t, 'accounts { A { default_permissions { publish: x }, users = [ {user: a} ] } }')?.accounts, [{ defaultPermissions: { publish: ['x'] } }])
 })
 
-t.test('who may answer may publish nothing else, unless rules say so', async (t) => {
-  function permissions (text: string): unknown {
-    return read(t, `authorization { users = [ {user: a, permissions { ${text} }} ] }`)?.users[0]?.permissions
+t.test('operators and accounts, whose JWTs are there or in a file', async (t) => {
+  const chain = await Chain.create()
+  const other = await Chain.create()
+  const key = chain.account.getPublicKey()
+  const file = `${t.testdir({ 'op.jwt': `\n-----BEGIN NATS OPERATOR JWT-----\n${chain.operatorJwt}\n------END NATS OPERATOR JWT------\n`, plain: `${chain.operatorJwt}\n` })}`
+  const preload = `resolver: memory\nresolver_preload { ${key}: ${chain.accountJwt} }`
+  const { users, accounts, ...nobody } = none
+  const wanted = { ...nobody, users, accounts, operators: [chain.operatorJwt], trustedKeys: [], resolverPreload: { [key]: chain.accountJwt } }
+  for (const operator of [`operator: ${chain.operatorJwt}`, `operators: ["${chain.operatorJwt}"]`, `root: "${file}/op.jwt"`, `root_operators: ${file}/plain`]) {
+    t.strictSame(readIn(`${file}/nats.conf`, `${operator}\n${preload}\nsystem_account: ${key}`), wanted, operator)
   }
-  const nothing = { allow: [], deny: [] }
-  t.strictSame(permissions('allow_responses: true'), { publish: nothing, subscribe: null, responses: { max: 1, expires: 120_000 } })
-  t.strictSame(permissions('publish_allow_responses: true, publish: {deny: ">"}'), { publish: { allow: [], deny: [{ subject: '>', queue: null }] }, subscribe: null, responses: { max: 1, expires: 120_000 } })
-  t.strictSame(permissions('allow_responses: { max: 5, ttl: "1m" }, publish: x'), { publish: only('x'), subscribe: null, responses: { max: 5, expires: 60_000 } })
-  t.strictSame(permissions('allow_responses: { max_msgs: -7, expires: "-1s" }'), { publish: nothing, subscribe: null, responses: { max: -1, expires: -1 } })
-  t.strictSame(permissions('allow_responses: { max: 0, expires: "0s" }'), { publish: nothing, subscribe: null, responses: { max: 1, expires: 120_000 } })
-  t.strictSame(permissions('allow_responses: false'), { publish: null, subscribe: null, responses: null })
+  t.match(readIn(`${file}/nats.conf`, `trusted_keys: ${chain.operator.getPublicKey()}\n${preload}`), { operators: [], trustedKeys: [chain.operator.getPublicKey()] })
+  t.match(readIn(`${file}/nats.conf`, `trusted: [${chain.operator.getPublicKey()}, ${other.operator.getPublicKey()}]\nresolver: MEM`), { trustedKeys: { length: 2 }, resolverPreload: {} })
+  t.equal(readIn(`${file}/nats.conf`, 'resolver: MEMORY\nsystem_account: A'), undefined)
+  const rows: [string, string | RegExp][] = [
+    ['operator: nowhere', "the file of the operator's JWT cannot be read: ENOENT"],
+    ['operator: 12', /^operator is none: allowed is a string/],
+    [`operator: ${chain.accountJwt}\n${preload}`, 'this is no JWT of an operator: the JWT is not of the type operator'],
+    [`operator: ${chain.operatorJwt}`, 'operator needs resolver: MEMORY and the accounts in resolver_preload'],
+    [`operator: ${chain.operatorJwt}\ntrusted_keys: ${chain.operator.getPublicKey()}\n${preload}`, /^an operator and trusted_keys exclude each other/],
+    [`trusted_keys: ${userKey}`, `trusted_keys is ${userKey}: allowed is the public key of an operator`],
+    [`trusted_keys: "${seedOf(chain)}"`, 'trusted_keys is a seed: allowed is the public key of an operator'],
+    ['resolver: URL("http://u:s3cret@x")', 'resolver is another one: allowed is MEMORY, with the accounts in resolver_preload'],
+    ['resolver { type: full }', 'resolver is another one: allowed is MEMORY, with the accounts in resolver_preload'],
+    [preload, 'resolver_preload needs an operator, or trusted_keys'],
+    [`operator: ${chain.operatorJwt}\nresolver_preload { ${key}: ${other.accountJwt} }`, /the JWT of that account$/],
+    [`operator: ${chain.operatorJwt}\nresolver_preload { ${key}: eyJ }`, `this is no JWT of the account ${key}: a JWT has three parts`],
+    [`operator: ${chain.operatorJwt}\nresolver_preload { A: eyJ }`, 'a key of resolver_preload is no public key of an account'],
+    [`operator: ${chain.operatorJwt}\n${preload}\nauthorization { user: a }`, /operators and users/],
+    [`operator: ${chain.operatorJwt}\n${preload}\naccounts { A { users: [{user: a}] } }`, /operators and users/]
+  ]
+  for (const [text, problem] of rows) {
+    const found = problemsIn(`${file}/nats.conf`, text).map((line) => line.replace(/^\d+: /, ''))
+    t.match(found, [problem], text)
+    t.notMatch(found.join(), /s3cret|eyJ/)
+  }
 })
 
-t.test('users without permissions have the default ones', async (t) => {
-  t.match(read(t, 'authorization { users = [ {user: a}, {user: b, permissions: {publish: y}} ], default_permissions: {publish: x} }')?.users, [
-    { permissions: { publish: only('x') } }, { permissions: { publish: only('y') } }
-  ])
-  t.match(read(t, 'accounts { A { default_permissions { publish: x }, users = [ {user: a} ] } }')?.accounts, [
-    { users: [{ permissions: { publish: only('x') } }] }
-  ])
+t.test('no error shows a secret', async (t) => {
+  const rows = [
+    'authorization { user: a, pass: $2b$11$S3CRET }', 'authorization { user: a, pass: 10-S3CRET }', 'authorization { token: 1.S3CRET }',
+    'authorization { token: 99999999999999999999 }', 'authorization { user: a, pass: "S3CRET\\q" }', 'authorization { user: a, pass: S3CRET S3CRET }', 'authorization { pass: S3CRET }',
+    'authorization { user: a, pass: S3CRET, token: S3CRET }', 'authorization { users: [{user: a, pass: S3CRET}, {user: a, pass: S3CRET}] }', 'authorization { users: [{pass: S3CRET}] }',
+    `authorization { users: [{nkey: ${userKey}, pass: S3CRET}] }`, 'MY_SECRET: 10-S3CRET', 'authorization { user: a, pass: "S3CRET'
+  ]
+  for (const text of rows) {
+    const found = problems(t, text).join()
+    t.not(found, '', text)
+    t.notMatch(found, /S3CRET|99999/)
+  }
+  t.match(problems(t, 'authorization { user: a, pass: $2b$11$x }'), [/the variable here is not set; a text that begins with \$ goes in quotes/])
 })
 
 t.test('what is wrong has a line', async (t) => {
@@ -104,6 +171,7 @@ t.test('what is wrong has a line', async (t) => {
     ['authorization { timeout: abc }', /^timeout is "abc": allowed is a duration/],
     ['authorization { usr: a }', /^unknown key 'usr': known are user, pass, token, timeout, users, default_permissions$/],
     ['authorization { user: a, pass: b, token: c }', 'a user with password and a token exclude each other'],
+    ['authorization { pass: b }', 'a password needs a user'],
     ['authorization { user: a, users: [] }', 'a single user and users or accounts exclude each other'],
     ['authorization { token: a, users: [] }', 'a token and users or accounts exclude each other'],
     ['authorization { token: a }, accounts { A { users: [{user: a}] } }', 'a token and users or accounts exclude each other'],
@@ -125,7 +193,9 @@ t.test('what is wrong has a line', async (t) => {
     ['authorization { users: [{user: a, permissions: {pub: {allows: x}}}] }', "unknown key 'allows': known are allow, deny"],
     ['authorization { users: [{user: a, permissions: {pub: 1}}] }', 'pub is 1: allowed is a string or an array of strings'],
     ['authorization { users: [{user: a, permissions: {pub: [1]}}] }', /^pub is 1: allowed is a string$/],
-    ['authorization { users: [{user: a, permissions: {pub: "a..b"}}] }', 'pub is "a..b": allowed is a subject, or a subject, a blank and a queue group'],
+    ['authorization { users: [{user: a, permissions: {pub: "a..b"}}] }', 'pub is "a..b": allowed is a subject'],
+    ['authorization { users: [{user: a, permissions: {pub: "a q"}}] }', 'pub is "a q": allowed is a subject'],
+    ['authorization { users: [{user: a, permissions: {sub: "a..b"}}] }', 'sub is "a..b": allowed is a subject, or a subject, a blank and a queue group'],
     ['authorization { users: [{user: a, permissions: {pub: "a "}}] }', /^pub is "a "/],
     ['authorization { users: [{user: a, permissions: {pub: "a b c"}}] }', /^pub is "a b c"/],
     ['authorization { users: [{user: a, permissions: {allow_responses: 3}}] }', 'allow_responses is 3: allowed is true, false or a block in braces'],

@@ -28,7 +28,6 @@ t.test('without anything, NATS and MQTT listen on their ports', async (t) => {
     portsFileDir: null,
     configFile: null,
     checkConfig: false,
-    authorization: null,
     warnings: []
   })
 })
@@ -80,12 +79,11 @@ t.test('a flag wins over its variable, a variable over the file, the file over t
   const flags = ['name', 'log', 'pid', 'ports_file_dir', 'client_advertise', 'addr', 'user', 'pass'].flatMap((name) => [`--${name}`, 'flag'])
   function expected (source: string, port: number): object {
     return {
-      gateway: { port, serverName: source, clientAdvertise: source, host: source },
+      gateway: { port, serverName: source, clientAdvertise: source, host: source, authorization: { user: source, pass: source, timeout: 3000 } },
       http: { host: source, port },
       logFile: source,
       pidFile: source,
       portsFileDir: source,
-      authorization: { user: source, pass: source, timeout: 3000 }
     }
   }
   t.match(withFile(t, text), expected('file', 1))
@@ -120,15 +118,32 @@ t.test('the file may come from the environment', async (t) => {
   t.throws(() => run(['-c', 'nope.conf']), { code: 'NATS_ERR_CONFIG', message: /^cannot read the configuration file: ENOENT/ })
 })
 
-t.test('credentials of the command line stand beside those of the file', async (t) => {
-  t.strictSame(run(['--auth', 'T']).authorization, { user: null, pass: null, token: 'T', timeout: null, users: [], accounts: [], noAuthUser: null })
-  t.match(withFile(t, 'authorization { users: [{user: a}] }', ['--user', 'b', '--pass', 'c']).authorization, { user: 'b', pass: 'c', users: [{ user: 'a' }] })
-  t.equal(run(['--user', '']).authorization, null)
+t.test('credentials of the command line stand in the place of a single user or token of the file', async (t) => {
+  const of = (settings: Settings): unknown => settings.gateway.authorization
+  t.strictSame(of(run(['--auth', 'T'])), { user: null, pass: null, token: 'T' })
+  t.strictSame(of(run(['--user', 'b', '--pass', 'c'])), { user: 'b', pass: 'c', token: null })
+  t.match(of(withFile(t, 'authorization { user: a, pass: x, timeout: 1 }', ['--user', 'b'])), { user: 'b', pass: 'x', token: null, timeout: 1000 })
+  t.match(of(withFile(t, 'authorization { user: a, pass: x }', ['--auth', 'T'])), { user: null, pass: null, token: 'T' })
+  t.match(of(withFile(t, 'authorization { token: T }', ['--user', 'b', '--pass', 'c'])), { user: 'b', pass: 'c', token: null })
+  t.equal(of(run(['--user', ''])), undefined)
+  for (const text of ['authorization { users: [{user: a}] }', 'accounts { A { users: [{user: a}] } }']) {
+    t.throws(() => withFile(t, text, ['--user', 'b']), { code: 'NATS_ERR_CONFIG', message: '--user, --pass and --auth exclude the users, accounts and operators of the configuration file' })
+  }
+  t.throws(() => run(['--pass', 'S3CRET']), { code: 'NATS_ERR_OPTION', message: "option 'authorization' is one with a password and no user: allowed is a user with password, or a token" })
+  t.throws(() => run(['--user', 'a', '--auth', 'S3CRET']), { code: 'NATS_ERR_OPTION', message: "option 'authorization' is one with a token and a user" })
+})
+
+t.test('MQTT clients that are not asked, while NATS clients are, are worth a warning', async (t) => {
+  const warning = 'MQTT CLIENTS ARE NOT ASKED FOR CREDENTIALS: authorization holds for NATS clients alone'
+  t.strictSame(run(['--auth', 'T']).warnings, [warning])
+  t.strictSame(withFile(t, 'authorization { user: a }\nmqtt {}').warnings, [warning])
+  t.strictSame(withFile(t, 'authorization { user: a }').warnings, [])
+  t.strictSame(withFile(t, 'authorization { timeout: 1 }\nmqtt {}').warnings, [])
 })
 
 t.test('flags of nats-server that are not obeyed are named in one warning', async (t) => {
-  t.strictSame(run(['-js', '-routes', 'nats://x', '-T=false', '--user', 'a', '-ms', '1']).warnings, [
-    'nats-server knows these flags, aedes-nats does not obey them: --user, --https_port, --logtime, --routes',
+  t.strictSame(run(['-js', '-routes', 'nats://x', '-T=false', '-ms', '1']).warnings, [
+    'nats-server knows these flags, aedes-nats does not obey them: --https_port, --logtime, --routes',
     'there is no JetStream: --jetstream has no effect'
   ])
   t.strictSame(run(['-js=false']).warnings, [])

@@ -358,7 +358,7 @@ t.test('says what is wrong with operators and accounts', async (t) => {
     [{ resolverPreload }, "'.resolverPreload' is there without operators"],
     [{ operators: [chain.accountJwt], resolverPreload }, "'.operators[0]' is wrong, as the JWT is not of the type operator: allowed is the JWT of an operator"],
     [{ operators: [1], resolverPreload }, "'.operators[0]' is a number: allowed is a string"],
-    [{ operators: [await encodeOperator('O', chain.operator, { signing_keys: ['x'] })], resolverPreload }, "'.operators[0]' is one with the key x"],
+    [{ operators: [await encodeOperator('O', chain.operator, { signing_keys: ['x'] })], resolverPreload }, "'.operators[0]' is wrong, as the JWT has a key that is none of an operator"],
     [{ operators, trustedKeys: ['x'], resolverPreload }, "'.trustedKeys' is there beside operators: allowed is one of both"],
     [{ trustedKeys: [key], resolverPreload }, `'.trustedKeys[0]' is ${key}: allowed is the public key of an operator`],
     [{ operators, resolverPreload: { [key]: 5 } }, `'.resolverPreload.${key}' is a number: allowed is a string`],

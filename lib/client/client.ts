@@ -4,7 +4,7 @@ import type { Permissions } from '../auth/permissions.ts'
 import { Facade } from '../broker/facade.ts'
 import { connectionId } from '../broker/identity.ts'
 import { NatsError } from '../errors.ts'
-import type { Clog, Producer } from '../routing/router.ts'
+import type { Clog, Producer } from '../routing/receiver.ts'
 import type { Space } from '../routing/spaces.ts'
 import { clientClosed, closeStatusOf } from '../wire/close-status.ts'
 import { type ConnectOptions, defaultConnectOptions, withFields } from '../wire/connect.ts'
@@ -54,6 +54,8 @@ export class Client implements SubscriptionOwner {
   hadPong = false
   /** The latest registration at the broker that a SUB of this client needs. */
   registration = 0
+  /** The latest change of what this node wants that a SUB of this client needs other nodes to know. */
+  announcement = 0
   /** The latest SUB that is sent retained messages; null when there was none. */
   retained: Clog | null = null
   inMessages = 0
@@ -143,6 +145,15 @@ export class Client implements SubscriptionOwner {
     this.parser.push(chunk)
     this.keepalive.read()
     this.services.flusher.flush()
+  }
+
+  /** Calls back once every SUB so far is in effect, also for what other nodes publish. */
+  whenLive (callback: () => void): void {
+    const { cluster, link } = this.services
+    link.whenLive(this.registration, () => {
+      if (cluster === null) callback()
+      else cluster.whenKnown(this.announcement, callback)
+    })
   }
 
   /** Calls back once every SUB has the retained messages that it gets. */

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import type { Clog } from '../routing/router.ts'
+import type { Clog } from '../routing/receiver.ts'
 import { maxStall } from '../wire/limits.ts'
 import type { Parser } from '../wire/parser.ts'
 

@@ -147,6 +147,12 @@ export class Listeners {
     })
   }
 
+  /** What is listened for, and where, in words. */
+  get addresses (): string[] {
+    const tcp = this.tcp.map(({ host, port }) => `client connections on ${host}:${port}`)
+    return this.websocket === null ? tcp : [...tcp, `websocket clients on ${this.websocket.host}:${this.websocket.port}`]
+  }
+
   /** Whether other settings ask clients for something else. */
   changesRules ({ tcpRules, websocketRules }: ListenerSettings): boolean {
     return !isDeepStrictEqual([tcpRules, websocketRules], [this.settings.tcpRules, this.settings.websocketRules])

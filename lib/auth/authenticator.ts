@@ -224,6 +224,11 @@ export class Authenticator {
     return typeof same === 'boolean' ? check(same) : same.then(check)
   }
 
+  /** Whether whoever a connection is has been removed, by whichever credentials it came in. */
+  isGone ({ username, jwt }: Identity): boolean {
+    return jwt === null && username !== null && !this.users.has(username) && this.credentials.user === null
+  }
+
   /** Whether a connection in operator mode may stay that another authenticator let in; null if so. */
   recheck (identity: Identity): NatsError | null {
     return this.operators?.recheck(identity, this.now()) ?? null

@@ -6,10 +6,16 @@ import { hashSync } from 'bcryptjs'
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt'
 import mqttPacket from 'mqtt-packet'
 import t from 'tap'
+import { asHost } from '../../lib/broker/host.ts'
+import { HostLink } from '../../lib/broker/link.ts'
 import { readConfig } from '../../lib/cli/config.ts'
+import { createHostBroker } from '../../lib/cli/host-broker.ts'
 import { createLog } from '../../lib/cli/logger.ts'
+import { MqttAccess, noMqttAccess } from '../../lib/cli/mqtt-access.ts'
 import { readCommand, type Settings } from '../../lib/cli/settings.ts'
 import { startStandalone } from '../../lib/cli/standalone.ts'
+import { createGateway } from '../../lib/gateway.ts'
+import type { Logger } from '../../lib/options.ts'
 import { Chain, second } from '../auth/jwts.ts'
 import { connectMqtt, MqttPeer } from '../helper/mqtt.ts'
 import { Process, scratch } from '../helper/processes.ts'
@@ -224,9 +230,11 @@ for (const [name, launch] of Object.entries(processes)) {
     await a.publish('in/x', 'denied')
     await a.publish('out/x', 'allowed')
     t.strictSame((await stays.take()).map(({ topic }) => topic), ['out/x'])
-    await stays.publish('lost/x', '')
-    await stays.publish('in/x', '')
+    for (const topic of ['lost/x', 'in/x']) await stays.publish(topic, '')
     t.strictSame((await a.take()).map(({ topic }) => topic), ['in/x'])
+    await reload(of('{user: a, password: p}'))
+    for (const topic of ['lost/x', 'in/x']) await stays.publish(topic, '')
+    t.strictSame((await a.take()).map(({ topic }) => topic), ['in/x'], 'what was taken away does not come back with the permission')
   })
 }
 
@@ -242,6 +250,8 @@ t.test('an empty user name is refused as such', async (t) => {
     t.strictSame([...answer], [0x20, 2, 0, 4])
   }
 })
+
+const silent: Logger = { trace () {}, debug () {}, info () {}, warn () {}, error () {} }
 
 const five: IClientOptions = { protocolVersion: 5 }
 
@@ -291,8 +301,8 @@ t.test('nothing that is denied is stored for a session, and what was stored befo
     return peer
   }
   let a = await come()
-  const granted = await new Promise<readonly number[]>((resolve) => { a.client.subscribe(['in/x', 'other/x'], { qos: 1 }, (_error, _granted, packet) => { resolve(packet?.granted as number[]) }) })
-  t.strictSame(granted, [1, 128])
+  const granted = await new Promise<readonly number[]>((resolve) => { a.client.subscribe(['other/x', 'in/x'], { qos: 1 }, (_error, _granted, packet) => { resolve(packet?.granted as number[]) }) })
+  t.strictSame(granted, [128, 1])
   await a.client.endAsync()
   await reload(of('permissions: {}'))
   for (const topic of ['other/x', 'in/x']) await all.publish(topic, 'while away')
@@ -319,6 +329,39 @@ t.test('a will goes where its client may publish', async (t) => {
   }
   t.strictSame((await all.take()).map(({ topic }) => topic), ['out/will'])
   t.match(log(), /Publish Violation - User "a", Topic "other"/)
+})
+
+t.test('a will that may not be published is not stored, where another node would find it', async (t) => {
+  const broker = await createHostBroker({ id: '', redis: null, log: silent })
+  const access = new MqttAccess(broker, silent)
+  const gateway = await createGateway(broker, { host: '127.0.0.1', port: 0, authorization: { users: [{ user: 'a', pass: 'p', permissions: { publish: 'out.>' } }] } })
+  t.teardown(() => gateway.close())
+  access.begin(gateway, noMqttAccess)
+  const listener = net.createServer((socket) => { broker.handle(socket) })
+  await new Promise<void>((resolve) => { listener.listen(0, '127.0.0.1', resolve) })
+  t.teardown(() => {
+    listener.close()
+    broker.close()
+  })
+  const { persistence } = broker as unknown as { persistence: { getWill (client: object): Promise<{ topic: string } | undefined> } }
+  const stored: unknown[] = []
+  for (const topic of ['other', 'out/will']) {
+    const { client } = await connectMqtt(t, `mqtt://127.0.0.1:${(listener.address() as net.AddressInfo).port}`, { ...user('a'), clientId: topic, will: { topic, payload: Buffer.from('gone'), qos: 1, retain: false } })
+    stored.push((await persistence.getWill({ id: topic }))?.topic)
+    await client.endAsync()
+  }
+  t.strictSame(stored, [undefined, 'out/will'])
+})
+
+t.test('NATS clients are not asked by the hooks of MQTT', async (t) => {
+  const broker = await createHostBroker({ id: '', redis: null, log: silent })
+  t.teardown(() => { broker.close() })
+  t.ok(new MqttAccess(broker, silent))
+  for (const confirm of [false, true]) {
+    const link = new HostLink(asHost(broker), { confirm })
+    t.match(link, { authenticatesByDefault: true, publishesByDefault: true, subscribesByDefault: true, forwardsByDefault: true })
+    link.close()
+  }
 })
 
 t.test('limits of a JWT hold for MQTT', async (t) => {

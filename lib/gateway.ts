@@ -103,6 +103,11 @@ export class Gateway {
     link.broker.once('closed', this.brokerClosed)
   }
 
+  /** Who may connect. */
+  get access (): Pick<Services, 'authenticator' | 'seats' | 'spaces'> {
+    return this.services
+  }
+
   get options (): ResolvedOptions {
     return this.services.options
   }

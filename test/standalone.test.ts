@@ -220,14 +220,14 @@ t.test('environment variables, and a name', async (t) => {
 t.test('credentials of the command line are asked for', async (t) => {
   for (const [args, right] of [[['--user', 'a', '--pass', 'S3CRET'], { user: 'a', pass: 'S3CRET' }], [['--auth', 'S3CRET'], { auth_token: 'S3CRET' }]] as const) {
     const server = await startServer(t, args)
-    t.match(server.process.output, /\[WRN\] MQTT CLIENTS ARE NOT ASKED FOR CREDENTIALS/)
     const client = await connect(t, server.natsPort, right)
     t.equal(client.info['auth_required'], true)
     const wrong = await connect(t, server.natsPort, null)
     wrong.send('CONNECT {"user":"a","pass":"b","auth_token":"c"}\r\n')
     t.equal(await wrong.end(), "-ERR 'Authorization Violation'\r\n")
     await server.process.until(/\[WRN\] 127\.0\.0\.1:\d+ - cid:2 - authorization violation: wrong password or token/)
-    await connectMqtt(t, server.mqttUrl)
+    await t.rejects(connectMqtt(t, server.mqttUrl), { code: 5 })
+    await connectMqtt(t, server.mqttUrl, { username: 'a', password: 'S3CRET' })
     t.notMatch(server.process.output, /S3CRET/)
   }
 })

@@ -9,7 +9,7 @@ export interface ClientCertificate {
 
 /** What holds for the connections of a listener. */
 export interface ListenerRules {
-  readonly connectionType: 'STANDARD' | 'WEBSOCKET'
+  readonly connectionType: 'STANDARD' | 'WEBSOCKET' | 'MQTT'
   /** Whether the user is the one whom the client certificate names (nats-server's `verify_and_map`). */
   readonly verifyAndMap: boolean
   /** A user, token or `noAuthUser` of its own, instead of those of the gateway; null for the latter. */

@@ -104,12 +104,19 @@ export class Authenticator {
       throw wrongOption(reader.path, 'one with operators and users', 'operators alone')
     }
     if (several && (user !== null || token !== null)) throw wrongOption(reader.path, 'one with a single user or token and several users', 'one of both')
-    for (const [path, id] of [[reader.at('noAuthUser'), noAuthUser], ...this.listeners.map((listener) => ['websocket.authorization.noAuthUser', listener.credentials?.noAuthUser ?? null] as const)] as const) {
-      if (id !== null && !this.users.has(id)) throw wrongOption(path, id, 'one of the users')
+    if (noAuthUser !== null && !this.users.has(noAuthUser)) throw wrongOption(reader.at('noAuthUser'), noAuthUser, 'one of the users')
+    for (const { connectionType, credentials } of this.listeners) {
+      if (credentials !== null) this.checkListener(`${connectionType.toLowerCase()}.authorization`, credentials, several)
     }
     if (this.users.hasPlainPasswords || (user !== null && pass !== null && !isBcrypt(pass))) {
       this.warnings.push('Plaintext passwords detected, use nkeys or bcrypt')
     }
+  }
+
+  /** As server/websocket.go validateWebsocketOptions and server/mqtt.go validateMQTTOptions. */
+  private checkListener (path: string, { user, token, noAuthUser }: Credentials, several: boolean): void {
+    if (several && (user !== null || token !== null)) throw wrongOption(path, 'one with a user or token, where there are users', 'noAuthUser alone')
+    if (noAuthUser !== null && !this.users.has(noAuthUser)) throw wrongOption(`${path}.noAuthUser`, noAuthUser, 'one of the users')
   }
 
   private credentialsFor (listener: ListenerRules): Credentials {
@@ -222,6 +229,11 @@ export class Authenticator {
     if (match !== null && match.configured === configured && match.given === given) return check(true)
     const same = matchesPassword(configured, given, attempt.isOpen)
     return typeof same === 'boolean' ? check(same) : same.then(check)
+  }
+
+  /** Whether whoever a connection is has been removed, by whichever credentials it came in. */
+  isGone ({ username, jwt }: Identity): boolean {
+    return jwt === null && username !== null && !this.users.has(username) && this.credentials.user === null
   }
 
   /** Whether a connection in operator mode may stay that another authenticator let in; null if so. */

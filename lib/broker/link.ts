@@ -2,6 +2,7 @@ import { NatsError } from '../errors.ts'
 import { type Done, type HostBroker, type HostHooks, type MqListener, type PacketProperties, type PublishPacket, defaultHooks } from './host.ts'
 import { ForeignInterest } from './foreign.ts'
 import { laneId } from './identity.ts'
+import { isForMqttAlone } from './mqtt-hooks.ts'
 import { installWraps, type WrapOptions, type Wraps } from './wraps.ts'
 
 // A second gateway would take the packets of the first for its own.
@@ -82,22 +83,26 @@ export class HostLink {
     return this.wraps.settled()
   }
 
-  // Whether the host left a hook as Aedes has it; it may set one at any time.
+  // Whether the host left a hook as Aedes has it for NATS clients; it may set one at any time.
 
   get authenticatesByDefault (): boolean {
-    return this.broker.authenticate === this.defaults.authenticate
+    const { authenticate } = this.broker
+    return authenticate === this.defaults.authenticate || isForMqttAlone(authenticate)
   }
 
   get publishesByDefault (): boolean {
-    return this.wraps.authorizePublish === this.defaults.authorizePublish
+    const { authorizePublish } = this.wraps
+    return authorizePublish === this.defaults.authorizePublish || isForMqttAlone(authorizePublish)
   }
 
   get subscribesByDefault (): boolean {
-    return this.broker.authorizeSubscribe === this.defaults.authorizeSubscribe
+    const { authorizeSubscribe } = this.broker
+    return authorizeSubscribe === this.defaults.authorizeSubscribe || isForMqttAlone(authorizeSubscribe)
   }
 
   get forwardsByDefault (): boolean {
-    return this.broker.authorizeForward === this.defaults.authorizeForward
+    const { authorizeForward } = this.broker
+    return authorizeForward === this.defaults.authorizeForward || isForMqttAlone(authorizeForward)
   }
 
   /** Whether something wants to see every publish, whatever its topic. */

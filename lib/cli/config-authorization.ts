@@ -17,7 +17,8 @@ function readTimeout (reader: ConfigReader, node: ConfigNode | undefined): numbe
   return time > 0 ? Math.max(1, Math.round(time)) : reader.wrong(node, 'a duration')
 }
 
-function readCredentials (reader: ConfigReader, at: Partial<Record<keyof typeof credentialKeys, ConfigNode>>): CredentialsOption & { timeout: number | null } {
+/** A single user or a token, with the time for CONNECT. */
+export function readCredentials (reader: ConfigReader, at: Partial<Record<keyof typeof credentialKeys, ConfigNode>>): CredentialsOption & { timeout: number | null } {
   return {
     user: reader.text(at.user) || null,
     pass: reader.secret(at.pass) || null,

@@ -3,6 +3,7 @@ import type { GatewayOptions } from '../options.ts'
 import { readAuthorization } from './config-authorization.ts'
 import { operatorKeys } from './config-operators.ts'
 import { readDurable } from './config-durable.ts'
+import { type MqttSettings, readMqtt } from './config-mqtt.ts'
 import { namesKeys, readNames } from './config-names.ts'
 import { loadConfig } from './config-parser.ts'
 import type { ConfigNode, Environment } from './config-parser.ts'
@@ -16,8 +17,7 @@ import { optionKeys, optionNames, optionValue, readOption } from './gateway-opti
 export interface FileSettings {
   readonly gateway: GatewayOptions
   readonly http: Listen | null
-  /** A port of null is MQTT's usual one. */
-  readonly mqtt: { readonly host: string | null, readonly port: number | null } | null
+  readonly mqtt: MqttSettings | null
   readonly debug: boolean | null
   readonly trace: boolean | null
   readonly logFile: string | null
@@ -59,12 +59,6 @@ const ignored = [
   'no_fast_producer_stall', 'max_closed_clients'
 ]
 
-const ignoredOfMqtt = [
-  'tls', 'authorization', 'authentication', 'no_auth_user', 'ack_wait', 'ackwait', 'max_ack_pending', 'max_pending', 'max_inflight', 'js_domain',
-  'stream_replicas', 'consumer_replicas', 'consumer_memory_storage', 'consumer_inactive_threshold', 'consumer_auto_cleanup',
-  'reject_qos2_publish', 'downgrade_qos2_subscribe'
-]
-
 function readGateway (reader: ConfigReader, at: Nodes & Partial<Record<string, ConfigNode>>): GatewayOptions {
   const gateway: Record<string, unknown> = {}
   for (const [key, name] of optionKeys) {
@@ -93,15 +87,6 @@ function readHttp (reader: ConfigReader, at: Nodes): Listen | null {
   return port === null ? listen : { host: listen?.host ?? null, port }
 }
 
-function readMqtt (reader: ConfigReader, node: ConfigNode | undefined): FileSettings['mqtt'] {
-  const block = reader.block(node)
-  if (block === null) return null
-  const at = reader.keys(block, 'mqtt.', { listen: [], host: ['net'], port: [] }, ignoredOfMqtt)
-  const listen = reader.listen(at.listen)
-  const port = reader.port(at.port)
-  return { host: listen?.host ?? (reader.text(at.host) || null), port: listen?.port ?? port }
-}
-
 /**
  * Reads a configuration file of nats-server.
  *
@@ -110,10 +95,11 @@ function readMqtt (reader: ConfigReader, node: ConfigNode | undefined): FileSett
 export function readConfig (file: string, environment: Environment): FileSettings {
   const reader = new ConfigReader()
   const at: Nodes & Partial<Record<string, ConfigNode>> = reader.keys(loadConfig(file, environment), '', { ...optionNames, ...otherKeys }, ignored)
+  const gateway = readGateway(reader, at)
   const settings = {
-    gateway: readGateway(reader, at),
+    gateway,
     http: readHttp(reader, at),
-    mqtt: readMqtt(reader, at.mqtt),
+    mqtt: readMqtt(reader, at.mqtt, gateway.authorization ?? null),
     debug: reader.flag(at.debug),
     trace: reader.flag(at.trace),
     logFile: reader.text(at.logfile),

@@ -1,5 +1,4 @@
 import { Authenticator } from '../auth/authenticator.ts'
-import { tcpRules } from '../client/arrival.ts'
 import { NatsError } from '../errors.ts'
 import { resolveOptions } from '../options.ts'
 import type { GatewayOptions, ResolvedOptions } from '../options.ts'
@@ -10,6 +9,7 @@ import type { Environment } from './config-parser.ts'
 import { dashed, flagRows, readFlags, readVariables } from './flags.ts'
 import type { FlagValues } from './flags.ts'
 import { optionValue } from './gateway-options.ts'
+import { type MqttAccessOption, mqttRules, noMqttAccess } from './mqtt-access.ts'
 import { tlsOf } from './tls-flags.ts'
 
 /** An address to listen on; port 0 is any free one. */
@@ -23,6 +23,8 @@ export interface Settings {
   readonly gateway: GatewayOptions
   readonly http: Address | null
   readonly mqtt: Address | null
+  /** Who may connect there. */
+  readonly mqttAccess: MqttAccessOption
   readonly redis: string | null
   readonly id: string | null
   readonly debug: boolean
@@ -55,8 +57,6 @@ const emptyFile: FileSettings = {
   portsFileDir: null,
   warnings: []
 }
-
-const openMqtt = 'MQTT CLIENTS ARE NOT ASKED FOR CREDENTIALS: authorization holds for NATS clients alone'
 
 /** nats-server's ports: 0 is off and -1 any free one. */
 function addressOf (host: string, port: number): Address | null {
@@ -100,9 +100,15 @@ function warningsOf (file: FileSettings, given: FlagValues): string[] {
   return warnings
 }
 
+/** Flags and file make one option. @throws {NatsError} NATS_ERR_OPTION */
+function readUsers ({ authorization }: ResolvedOptions, mqttAccess: MqttAccessOption): Authenticator {
+  return new Authenticator(authorization, [mqttRules(mqttAccess)])
+}
+
 /** Checks what no single value shows (nats-server's server/server.go validateOptions). */
-function resolve (gateway: GatewayOptions): ResolvedOptions {
+function resolve (gateway: GatewayOptions, mqttAccess: MqttAccessOption): ResolvedOptions {
   const options = resolveOptions(gateway)
+  readUsers(options, mqttAccess)
   const { lameDuckDuration, lameDuckGracePeriod } = options
   if (lameDuckGracePeriod < lameDuckDuration) return options
   throw new NatsError('NATS_ERR_CONFIG', `lame_duck_grace_period is ${lameDuckGracePeriod} ms: allowed is less than lame_duck_duration, ${lameDuckDuration} ms`)
@@ -114,14 +120,13 @@ function settingsOf (flags: FlagValues, environment: Environment): Settings {
   if (given.test && !given.config) throw new NatsError('NATS_ERR_CONFIG', 'flag -t needs a configuration file: -c <file>')
   const file = given.config ? readConfig(given.config, environment) : emptyFile
   const gateway = gatewayOf(file, given)
-  const { host, authorization } = resolve(gateway)
-  const mqtt = mqttOf(file, given, host)
-  const warnings = warningsOf(file, given)
-  if (new Authenticator(authorization, []).isRequired(tcpRules) && mqtt !== null) warnings.push(openMqtt)
+  const mqttAccess = file.mqtt?.access ?? noMqttAccess
+  const { host } = resolve(gateway, mqttAccess)
   return {
     gateway,
     http: addressOf(file.http?.host ?? host, given.http_port ?? file.http?.port ?? 0),
-    mqtt,
+    mqtt: mqttOf(file, given, host),
+    mqttAccess,
     redis: given.redis || null,
     id: given.id || null,
     debug: level([flags, variables], 'debug') ?? file.debug ?? false,
@@ -131,7 +136,7 @@ function settingsOf (flags: FlagValues, environment: Environment): Settings {
     portsFileDir: (given.ports_file_dir ?? file.portsFileDir) || null,
     configFile: given.config || null,
     checkConfig: given.test ?? false,
-    warnings
+    warnings: warningsOf(file, given)
   }
 }
 

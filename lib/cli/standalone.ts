@@ -11,6 +11,7 @@ import { lingering } from '../transport/linger.ts'
 import { readFromWindow } from './byte-window.ts'
 import { createHostBroker } from './host-broker.ts'
 import type { ServerLog } from './logger.ts'
+import { MqttAccess } from './mqtt-access.ts'
 import { type Listeners as OpenListeners, writePidFile, writePortsFile } from './ports-file.ts'
 import type { RedisLink } from './redis.ts'
 import type { Address, Settings } from './settings.ts'
@@ -38,13 +39,15 @@ export async function startStandalone (settings: Settings, log: ServerLog): Prom
     if (redis !== null) undo.push(() => redis.close())
     const broker = await createHostBroker({ id: settings.id ?? '', redis, log })
     undo.push(() => closeBroker(broker, redis?.problem() ?? null))
+    const access = new MqttAccess(broker, log)
     const gateway = await createGateway(broker, gatewayOptions(settings, redis, log))
     undo.push(() => gateway.close())
+    access.begin(gateway, settings.mqttAccess)
     const mqtt = settings.mqtt === null ? null : await listenMqtt(broker, settings.mqtt, log, undo)
     const monitoring = settings.http === null ? null : await listenHttp(gateway, settings.http, () => redis?.problem() ?? null, log, undo)
     if (settings.portsFileDir !== null) undo.push(writePortsFile(settings.portsFileDir, { ...natsAddresses(gateway), monitoring, mqtt }))
     if (settings.pidFile !== null) undo.push(writePidFile(settings.pidFile))
-    return { gateway, stop, reload: (next) => { reload(gateway, settings, next, log) } }
+    return { gateway, stop, reload: (next) => { reload(gateway, access, settings, next, log) } }
   } catch (error) {
     await stop()
     throw error
@@ -100,8 +103,8 @@ async function listenHttp (gateway: Gateway, { host, port }: Address, problem: (
   return address
 }
 
-/** As SIGHUP of nats-server: limits and log levels; what cannot change is named. */
-function reload (gateway: Gateway, before: Settings, next: Settings, log: ServerLog): void {
+/** As SIGHUP of nats-server: limits, users, certificates and log levels; what cannot change is named. */
+function reload (gateway: Gateway, access: MqttAccess, before: Settings, next: Settings, log: ServerLog): void {
   const table: Record<string, OptionRow> = optionTable
   const wanted: Record<string, unknown> = {}
   const fixed: string[] = []
@@ -117,6 +120,7 @@ function reload (gateway: Gateway, before: Settings, next: Settings, log: Server
   // Nobody is asked again for nothing.
   if (isDeepStrictEqual(wanted['authorization'], gateway.options.authorization)) delete wanted['authorization']
   gateway.update(wanted as GatewayOptions)
+  access.reload(next.mqttAccess)
   log.levels.debug = next.debug
   log.levels.trace = next.trace
   if (fixed.length > 0) log.warn({}, `Changed in the configuration, but only a restart puts them into effect: ${fixed.join(', ')}`)

@@ -69,11 +69,21 @@ export function recheck (client: Client): void {
   }, (outcome) => {
     // Asked again meanwhile.
     if (client.identity !== identity || client.services.authenticator !== authenticator) return
-    if (outcome instanceof NatsError) client.fail(outcome)
+    if (outcome instanceof NatsError) expel(client, outcome, authenticator.isGone(identity))
     // Where its subjects are, and what it is called, is settled for the time of a connection.
     else if (outcome.username !== identity.username || outcome.account !== identity.account) client.close()
     else failWith(client, assume(client, outcome))
   })
+}
+
+/** nats-server ends who is no user any more without a word, and tells who has another password (server/reload.go clientHasMovedToDifferentAccount). */
+function expel (client: Client, error: NatsError, isGone: boolean): void {
+  if (!isGone) {
+    client.fail(error)
+    return
+  }
+  client.services.log.warn(client.details, error.message)
+  client.close()
 }
 
 function failWith (client: Client, error: NatsError | null): void {

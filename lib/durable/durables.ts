@@ -29,6 +29,8 @@ export interface DurableInfo extends Depth {
   readonly dropped: number
   /** Messages that this node gave up after `maxDeliver` deliveries. */
   readonly buried: number
+  /** Messages dropped since permissions, or `authorizeForward`, kept them from every member on this node. */
+  readonly forbidden: number
 }
 
 /** What an operator can do with the durable groups of a cluster. */
@@ -54,7 +56,7 @@ export interface DurableGroups {
 const idPrefix = 'nats:/'
 
 /** What the durable groups of a gateway need of it. */
-export interface DurablesOptions extends Omit<GroupServices, 'answers' | 'stream'> {
+export interface DurablesOptions extends Omit<GroupServices, 'answers' | 'stream' | 'forbidden'> {
   /** Sends an empty message to a subject: an acknowledgement that asked for an answer. */
   answer (space: Space, subject: string): void
 }
@@ -67,11 +69,12 @@ export class Durables implements DurableGroups {
   private readonly groups = new Map<string, Group>()
   private readonly memberships = new Map<object, Map<Member, Group>>()
   private readonly dropped = new Map<string, number>()
+  private readonly forbidden = new Map<string, number>()
   private trouble: string | null = null
 
   constructor ({ answer, ...services }: DurablesOptions) {
     const stream = `AEDES_${randomBytes(9).toString('hex')}`
-    this.services = { ...services, stream, answers: new Map() }
+    this.services = { ...services, stream, answers: new Map(), forbidden: (id) => { this.forbid(id) } }
     this.answer = answer
     this.ackPrefix = `${ackPrefix}${stream}.`
   }
@@ -101,6 +104,16 @@ export class Durables implements DurableGroups {
         this.trouble = problem
       }
     })
+  }
+
+  /**
+   * What no member here may have is dropped, as an MQTT session would not get it later either: kept, it would fill the
+   * group up to `maxDepth`, and push out what members may have.
+   */
+  private forbid (id: string): void {
+    const before = this.forbidden.get(id) ?? 0
+    this.forbidden.set(id, before + 1)
+    if (before === 0) this.services.log.warn({ group: nameOf(id) }, `durable ${nameOf(id)}: permissions or authorizeForward keep messages from every member here: they are dropped`)
   }
 
   /** What this node had of a group is not its own any more; maybe the group was removed, which has members here. */
@@ -187,7 +200,8 @@ export class Durables implements DurableGroups {
         oldest,
         seen,
         dropped: this.dropped.get(id) ?? 0,
-        buried: group?.buried ?? 0
+        buried: group?.buried ?? 0,
+        forbidden: this.forbidden.get(id) ?? 0
       }
     }))
   }
@@ -207,6 +221,7 @@ export class Durables implements DurableGroups {
     await group?.stop()
     this.groups.delete(id)
     this.dropped.delete(id)
+    this.forbidden.delete(id)
     await this.services.store.remove(id)
   }
 }

@@ -173,9 +173,11 @@ export class Group {
       case 'spent':
         this.bury(held)
         break
-      case 'expired':
       case 'forbidden':
-        // As an MQTT session, which would not get it later either.
+        this.services.forbidden(this.id)
+        this.discard(held)
+        break
+      case 'expired': // An MQTT session would not get it later either.
         this.discard(held)
         break
       case 'dealt':

@@ -14,6 +14,8 @@ export interface GroupServices {
   readonly stream: string
   /** Messages by the reply subjects of their deliveries. */
   readonly answers: Map<string, { readonly group: Group, readonly held: Held }>
+  /** No member of a group on this node may have a message, which is dropped. */
+  forbidden (group: string): void
   /** Publishes a message that was delivered too often where somebody looks after it. */
   bury (group: Group, held: Held): Promise<void>
 }

@@ -19,6 +19,7 @@ t.test('without anything, NATS and MQTT listen on their ports', async (t) => {
     gateway: {},
     http: null,
     mqtt: { host: '0.0.0.0', port: 1883 },
+    mqttAccess: { credentials: null, timeout: null },
     redis: null,
     id: null,
     debug: false,
@@ -133,12 +134,14 @@ t.test('credentials of the command line stand in the place of a single user or t
   t.throws(() => run(['--user', 'a', '--auth', 'S3CRET']), { code: 'NATS_ERR_OPTION', message: "option 'authorization' is one with a token and a user" })
 })
 
-t.test('MQTT clients that are not asked, while NATS clients are, are worth a warning', async (t) => {
-  const warning = 'MQTT CLIENTS ARE NOT ASKED FOR CREDENTIALS: authorization holds for NATS clients alone'
-  t.strictSame(run(['--auth', 'T']).warnings, [warning])
-  t.strictSame(withFile(t, 'authorization { user: a }\nmqtt {}').warnings, [warning])
-  t.strictSame(withFile(t, 'authorization { user: a }').warnings, [])
-  t.strictSame(withFile(t, 'authorization { timeout: 1 }\nmqtt {}').warnings, [])
+t.test('MQTT clients have the users of NATS clients, unless the mqtt block says otherwise', async (t) => {
+  const none = { credentials: null, timeout: null }
+  t.match(run(['--auth', 'T']), { mqttAccess: none, warnings: [] })
+  t.match(withFile(t, 'authorization { user: a }\nmqtt {}'), { mqttAccess: none, warnings: [] })
+  t.match(withFile(t, 'mqtt { authorization { user: m, password: "x", timeout: 3 } }'), { mqttAccess: { credentials: { user: 'm', pass: 'x', token: null, noAuthUser: null }, timeout: 3000 } })
+  t.match(withFile(t, 'mqtt { authentication { token: T } }'), { mqttAccess: { credentials: { user: null, token: 'T' }, timeout: null } })
+  t.match(withFile(t, 'mqtt { authorization { timeout: 0.5 } }'), { mqttAccess: { credentials: null, timeout: 500 } })
+  t.match(withFile(t, 'authorization { users: [{user: a}] }\nmqtt { no_auth_user: a }'), { mqttAccess: { credentials: { user: null, token: null, noAuthUser: 'a' } } })
 })
 
 t.test('flags of nats-server that are not obeyed are named in one warning', async (t) => {

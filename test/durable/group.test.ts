@@ -313,13 +313,21 @@ t.test('a member that takes nothing does not hold the others', async (t) => {
   t.same([...got].sort(), Array.from({ length: 2000 }, (_, i) => `a${i}`).sort())
 })
 
-t.test('what the host forbids to every member is dropped', async (t) => {
-  const { store, join } = await setUp(t)
-  const id = store.publish(group, 'a', 'x')
-  const peer = new Peer('a')
-  peer.refuses = true
-  join(peer)
-  await called(store, `ack ${id}`)
+t.test('what is forbidden to every member is dropped, counted, and logged once', async (t) => {
+  const { store, durables, log, join } = await setUp(t)
+  const ids = [store.publish(group, 'a', 'x'), store.publish(group, 'a', 'y')]
+  const [forbidden, allowed] = [new Peer('a'), new Peer('b')]
+  forbidden.refuses = true
+  join(forbidden)
+  join(allowed)
+  for (const id of ids) await called(store, new RegExp(`^ack .*${id}`))
+  const another = new Peer('a')
+  join(another)
+  store.publish(group, 'a', 'z')
+  store.events?.work(group)
+  t.strictSame(bodies(await another.next(1)), ['z'], 'whoever may have it gets it')
+  t.match(await durables.list(), [{ forbidden: 2 }])
+  t.strictSame(log, ['durable acked.g: permissions or authorizeForward keep messages from every member here: they are dropped'])
 })
 
 t.test('a store that fails is asked again', async (t) => {

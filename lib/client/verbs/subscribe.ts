@@ -26,7 +26,7 @@ export function subscribe (client: Client, subject: string, queue: string | null
     client.fail(denied(subject, queue))
     return
   }
-  if (client.permissions?.maySubscribe(subject, queue) === false) {
+  if (isDenied(client, subject, queue)) {
     client.fail(denied(subject, queue))
     return
   }
@@ -34,9 +34,14 @@ export function subscribe (client: Client, subject: string, queue: string | null
   const asked = { subject, queue, sid, kind }
   const topicFilters = client.space.names.hookFilters(subject)
   client.gate.await<Granted | null>((done) => { askHost(client, asked, topicFilters, done) }, (granted) => {
-    if (granted === null) client.fail(denied(subject, queue))
+    // The permissions may have changed meanwhile, here and below.
+    if (granted === null || isDenied(client, subject, queue)) client.fail(denied(subject, queue))
     else add(client, granted, kind)
   })
+}
+
+function isDenied ({ permissions }: Client, subject: string, queue: string | null): boolean {
+  return permissions !== null && !permissions.maySubscribe(subject, queue)
 }
 
 function denied (subject: string, queue: string | null): NatsError {
@@ -114,10 +119,12 @@ function addDurable (client: Client, granted: Granted & { readonly queue: string
     if (error !== null) {
       client.services.log.error(client.details, `cannot subscribe ${subject} as durable ${queue}: ${error.message}`)
       client.fail(denied(subject, queue))
-      return
+    } else if (isDenied(client, subject, queue)) {
+      client.fail(denied(subject, queue))
+    } else {
+      put(client, new DurableSubscription(client, durables, kind, granted))
+      if (client.options.verbose) client.outbox.write(OK)
     }
-    put(client, new DurableSubscription(client, durables, kind, granted))
-    if (client.options.verbose) client.outbox.write(OK)
   })
 }
 
@@ -126,7 +133,12 @@ function addDurable (client: Client, granted: Granted & { readonly queue: string
  * and so does a PING, whose answer says that all of it is there. Anything else goes on: an UNSUB counts what comes.
  */
 function addRetained (client: Client, granted: Granted): void {
+  const { subject, queue } = granted
   client.gate.await<void>((done) => { client.whenRetained(done) }, () => {
+    if (isDenied(client, subject, queue)) {
+      client.fail(denied(subject, queue))
+      return
+    }
     const subscription = new RetainedSubscription(client, granted)
     put(client, subscription)
     if (client.options.verbose) client.outbox.write(OK)

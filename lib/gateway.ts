@@ -73,8 +73,8 @@ export class Gateway {
     const host = asHost(broker)
     this.listeners = new Listeners(settings, {
       greet: (arrival, address) => infoLine(this.info(arrival, address)),
-      isFull: () => this.isFull,
-      accept: (stream, arrival, full) => { this.accept(stream, arrival, full) },
+      admit: (stream) => this.admit(stream),
+      accept: (stream, arrival, refused) => { this.accept(stream, arrival, refused) },
       failed: (address, reason) => { resolved.logger.debug({ address }, `TLS handshake error: ${reason}`) }
     })
     this.redis = resolved.redis === null ? null : storeConnection(resolved.redis)
@@ -170,7 +170,7 @@ export class Gateway {
    *
    * @throws {NatsError} NATS_ERR_OPTION for a wrong mountpoint
    */
-  accept (stream: ClientStream, { greeting = this.listeners.greeting(), request, mountpoint = this.options.mountpoint, rules = tcpRules, info = {}, fields = {} }: Partial<Arrival> = {}, full = this.isFull): void {
+  accept (stream: ClientStream, { greeting = this.listeners.greeting(), request, mountpoint = this.options.mountpoint, rules = tcpRules, info = {}, fields = {} }: Partial<Arrival> = {}, refused = this.admit(stream)): void {
     if (this.isClosed) {
       stream.destroy()
       return
@@ -178,7 +178,6 @@ export class Gateway {
     checkMountpointIn('mountpoint', mountpoint)
     const arrival = { greeting, request, mountpoint, rules, info, fields }
     const client = new Client(stream, arrival, this.services)
-    const refused = this.admission.enter(client.address, full ? Infinity : 0, this.options)
     this.counters.totalConnections++
     this.clients.set(client.cid, client)
     client.start(this.info(arrival, client.address))
@@ -186,9 +185,8 @@ export class Gateway {
     if (refused !== null) client.fail(refused)
   }
 
-  private get isFull (): boolean {
-    const { maxConnections } = this.options
-    return maxConnections > 0 && this.clients.size + this.listeners.pending >= maxConnections
+  private admit (stream: ClientStream): NatsError | null {
+    return this.admission.admit(stream, this.clients.size + this.listeners.pending, this.options)
   }
 
   /** What INFO tells a client. */
@@ -213,7 +211,6 @@ export class Gateway {
 
   private forget (client: Client): void {
     this.clients.delete(client.cid)
-    this.admission.leave(client.address)
     addTraffic(this.past, client)
     this.duck.left()
   }

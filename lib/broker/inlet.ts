@@ -19,9 +19,12 @@ export class Inlet {
   private readonly link: HostLink
   private readonly receive: Receive
   private readonly registrations = new Map<string, Registration>()
+  /** Topic filters that nobody needed any more in this turn of the event loop. */
+  private readonly unneeded = new Set<string>()
   /** Packets of this turn of the event loop: a packet that several filters match comes several times. */
   private readonly seen = new Set<PublishPacket>()
   private readonly forget = (): void => { this.seen.clear() }
+  private readonly unlisten = (): void => { this.unlistenUnneeded() }
 
   constructor (link: HostLink, receive: Receive) {
     this.link = link
@@ -44,18 +47,32 @@ export class Inlet {
     this.link.listen(safe, listener)
   }
 
-  /** Takes back one `add`. */
+  /**
+   * Takes back one `add`. The queue forgets a listener in a later turn (mqemitter's removeListener): one for each SUB and
+   * UNSUB of a turn would make it look through all of them for each.
+   */
   remove (topicFilter: string): void {
     const safe = safeFilter(topicFilter)
     const known = this.registrations.get(safe)
     if (known === undefined || --known.count > 0) return
-    this.registrations.delete(safe)
-    this.link.unlisten(safe, known.listener)
+    if (this.unneeded.size === 0) setImmediate(this.unlisten)
+    this.unneeded.add(safe)
+  }
+
+  private unlistenUnneeded (): void {
+    for (const topicFilter of this.unneeded) {
+      const known = this.registrations.get(topicFilter)
+      if (known === undefined || known.count > 0) continue
+      this.registrations.delete(topicFilter)
+      this.link.unlisten(topicFilter, known.listener)
+    }
+    this.unneeded.clear()
   }
 
   close (): void {
     for (const [topicFilter, { listener }] of this.registrations) this.link.unlisten(topicFilter, listener)
     this.registrations.clear()
+    this.unneeded.clear()
   }
 
   // hot: once per message from the broker and filter that matches it

@@ -39,6 +39,26 @@ arena.onBoth('where credentials are asked for, the first byte that is not that o
   }
 })
 
+t.test('the hooks of the host are asked at that byte, whether an anonymous client may go on', async (t) => {
+  const { broker, natsPort } = await startHost(t)
+  const asked: unknown[] = []
+  let isOpen = false
+  broker.authenticate = (_client, username, _password, done) => {
+    asked.push(username)
+    setImmediate(() => { done(null, isOpen) })
+  }
+  for (const first of ['P', 'x', `PUB a ${MiB}\r\n${'x'.repeat(1000)}`]) {
+    const client = await connect(t, natsPort, null)
+    client.send(first)
+    t.equal(await client.end(), "-ERR 'Authorization Violation'\r\n", JSON.stringify(first.slice(0, 10)))
+  }
+  isOpen = true
+  const client = await connect(t, natsPort, null)
+  client.send('SUB a 1\r\nPUB a 1\r\nx\r\n')
+  t.equal(await client.fence(), '+OK\r\n+OK\r\nMSG a 1 1\r\nx\r\n')
+  t.equal(asked.length, 4)
+})
+
 arena.onBoth('who does not say who it is has so much time and no more, reading or not, sending or not', guarded(0.5), async (t, target) => {
   const began = Date.now()
   const deaf = await crowd(target, 50, null)
@@ -50,7 +70,7 @@ arena.onBoth('who does not say who it is has so much time and no more, reading o
   if (report !== null) t.ok(report.cost < 8 * MiB, `${report.cost} bytes`)
   for (const client of [...silent, ...slow]) t.equal(await client.end(), "-ERR 'Authentication Timeout'\r\n")
   t.ok(Date.now() - began >= 500)
-  t.ok(Date.now() - began < 5000)
+  t.ok(Date.now() - began < 15_000)
   await Promise.all(trickles)
   await target.report(0)
   for (const client of deaf) {

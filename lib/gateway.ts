@@ -1,5 +1,4 @@
 import type { Server } from 'node:http'
-import { setTimeout as delay } from 'node:timers/promises'
 import { HostHookPolicy } from './auth/hooks.ts'
 import { Seats } from './auth/seats.ts'
 import { asHost, type Broker } from './broker/host.ts'
@@ -67,8 +66,8 @@ export class Gateway {
     const host = asHost(broker)
     this.listeners = new Listeners(settings, {
       greet: (arrival, address) => infoLine(this.info(arrival, address)),
-      isFull: () => this.isFull,
-      accept: (stream, arrival, full) => { this.accept(stream, arrival, full) },
+      admit: (stream) => this.admit(stream),
+      accept: (stream, arrival, refused) => { this.accept(stream, arrival, refused) },
       failed: (address, reason) => { resolved.logger.debug({ address }, `TLS handshake error: ${reason}`) }
     })
     this.redis = resolved.redis === null ? null : storeConnection(resolved.redis)
@@ -174,7 +173,7 @@ export class Gateway {
    *
    * @throws {NatsError} NATS_ERR_OPTION for a wrong mountpoint
    */
-  accept (stream: ClientStream, { greeting = this.listeners.greeting(), request, mountpoint = this.options.mountpoint, rules = tcpRules, info = {}, fields = {} }: Partial<Arrival> = {}, full = this.isFull): void {
+  accept (stream: ClientStream, { greeting = this.listeners.greeting(), request, mountpoint = this.options.mountpoint, rules = tcpRules, info = {}, fields = {} }: Partial<Arrival> = {}, refused = this.admit(stream)): void {
     if (this.isClosed) {
       stream.destroy()
       return
@@ -182,7 +181,6 @@ export class Gateway {
     checkMountpointIn('mountpoint', mountpoint)
     const arrival = { greeting, request, mountpoint, rules, info, fields }
     const client = new Client(stream, arrival, this.services)
-    const refused = this.admission.enter(client.address, full ? Infinity : 0, this.options)
     this.counters.totalConnections++
     this.clients.set(client.cid, client)
     client.start(this.info(arrival, client.address))
@@ -190,9 +188,8 @@ export class Gateway {
     if (refused !== null) client.fail(refused)
   }
 
-  private get isFull (): boolean {
-    const { maxConnections } = this.options
-    return maxConnections > 0 && this.clients.size + this.listeners.pending >= maxConnections
+  private admit (stream: ClientStream): NatsError | null {
+    return this.admission.admit(stream, this.clients.size + this.listeners.pending, this.options)
   }
 
   /** What INFO tells a client. */
@@ -216,7 +213,6 @@ export class Gateway {
 
   private forget (client: Client): void {
     this.clients.delete(client.cid)
-    this.admission.leave(client.address)
     addTraffic(this.past, client)
     this.duck.left()
   }
@@ -281,8 +277,7 @@ export class Gateway {
     cluster?.close()
     this.inlet.close()
     link.close()
-    // A Redis that is away never answers.
-    await Promise.race([link.settled(), delay(settleTime, undefined, { ref: false })])
+    await link.settled(settleTime)
     this.redis?.close()
   }
 }

@@ -12,10 +12,6 @@ import { isReserved } from './reserved-topics.ts'
  */
 export type Receive = (packet: PublishPacket, natsBorn: boolean, isShared: boolean) => void
 
-interface Registration {
-  readonly listener: MqListener
-}
-
 /**
  * Where messages from MQTT clients, the host and other nodes come in.
  *
@@ -27,17 +23,19 @@ export class Inlet {
   private readonly link: HostLink
   private readonly receive: Receive
   private readonly patterns: Patterns
-  private readonly registrations = new Map<string, Registration>()
-  private isListening: boolean
+  private readonly registrations = new Map<string, MqListener>()
+  private isListening = true
+  /** What nobody needed any more at some time of this turn of the event loop. */
+  private readonly unneeded = new Set<string>()
   /** Packets of this turn of the event loop: a packet that several filters match comes several times. */
   private readonly seen = new Set<PublishPacket>()
   private readonly forget = (): void => { this.seen.clear() }
+  private readonly unregisterUnneeded = (): void => { this.cleanUp() }
 
   /** @param maxPatterns most topic filters with wildcards to listen to at a shared queue */
   constructor (link: HostLink, receive: Receive, maxPatterns = Infinity) {
     this.link = link
     this.receive = receive
-    this.isListening = true
     this.patterns = new Patterns(link.shared ? maxPatterns : Infinity, link.shared)
     if (link.shared) link.onEmit = (packet) => { this.emitted(packet) }
   }
@@ -48,7 +46,10 @@ export class Inlet {
     this.adjust()
   }
 
-  /** Takes back one `add`. */
+  /**
+   * Takes back one `add`. The queue forgets a listener in a later turn (mqemitter's removeListener): one for each SUB and
+   * UNSUB of a turn would make it look through all of them for each.
+   */
   remove (topicFilter: string): void {
     this.patterns.remove(topicFilter)
     this.adjust()
@@ -65,25 +66,33 @@ export class Inlet {
   private adjust (): void {
     const { added, removed } = this.patterns.changes()
     if (!this.isListening) return
-    // The new ones first, so that nothing is missed in between.
     for (const topicFilter of added) this.register(topicFilter)
-    for (const topicFilter of removed) this.unregister(topicFilter)
+    for (const topicFilter of removed) {
+      if (this.unneeded.size === 0) setImmediate(this.unregisterUnneeded)
+      this.unneeded.add(topicFilter)
+    }
+  }
+
+  private cleanUp (): void {
+    for (const topicFilter of this.unneeded) if (!this.patterns.has(topicFilter)) this.unregister(topicFilter)
+    this.unneeded.clear()
   }
 
   private register (topicFilter: string): void {
+    if (this.registrations.has(topicFilter)) return
     const listener: MqListener = (packet, done) => {
       done()
       this.take(packet)
     }
-    this.registrations.set(topicFilter, { listener })
+    this.registrations.set(topicFilter, listener)
     this.link.listen(topicFilter, listener)
   }
 
   private unregister (topicFilter: string): void {
-    const known = this.registrations.get(topicFilter)
-    if (known === undefined) return
+    const listener = this.registrations.get(topicFilter)
+    if (listener === undefined) return
     this.registrations.delete(topicFilter)
-    this.link.unlisten(topicFilter, known.listener)
+    this.link.unlisten(topicFilter, listener)
   }
 
   private unregisterAll (): void {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { NatsError } from '../errors.ts'
 import { type Done, type HostBroker, type HostHooks, type MqListener, type PacketProperties, type PublishPacket, defaultHooks } from './host.ts'
 import { ForeignInterest } from './foreign.ts'
@@ -78,9 +79,13 @@ export class HostLink {
     taken.delete(this.broker)
   }
 
-  /** Resolves when Redis has answered all that it was asked to store; after `close`, nothing more comes. */
-  settled (): Promise<void> {
-    return this.wraps.settled()
+  /**
+   * Resolves when Redis has answered all that it was asked to store; after `close`, nothing more comes.
+   *
+   * @param patience how long that may take, in milliseconds: a Redis that is away never answers
+   */
+  async settled (patience: number): Promise<void> {
+    await Promise.race([this.wraps.settled(), delay(patience, undefined, { ref: false })])
   }
 
   // Whether the host left a hook as Aedes has it for NATS clients; it may set one at any time.

@@ -84,6 +84,11 @@ export class Patterns {
     return this.patterns.keys()
   }
 
+  /** Whether a pattern is one of them. */
+  has (pattern: string): boolean {
+    return this.patterns.has(pattern)
+  }
+
   /** What has changed since the last call. */
   changes (): { readonly added: Iterable<string>, readonly removed: Iterable<string> } {
     const { added, removed } = this

@@ -12,7 +12,7 @@ import { infoLine, type Info } from '../wire/info.ts'
 import type { Message } from '../wire/message.ts'
 import { Parser } from '../wire/parser.ts'
 import { errorLine, PING } from '../wire/serializer.ts'
-import type { Arrival, ClientStream } from './arrival.ts'
+import { addressOf, type Arrival, type ClientStream } from './arrival.ts'
 import { Backlog } from './backlog.ts'
 import { Clock } from './clock.ts'
 import { Dispatch } from './dispatch.ts'
@@ -24,6 +24,7 @@ import { Outbox } from './outbox.ts'
 import type { Services } from './services.ts'
 import type { Subscription, SubscriptionOwner } from './subscription.ts'
 import { traced } from './tracer.ts'
+import { begin } from './verbs/connect.ts'
 
 /** One NATS connection: its state and its life. What it is told is in dispatch.ts and verbs/. */
 export class Client implements SubscriptionOwner {
@@ -67,6 +68,7 @@ export class Client implements SubscriptionOwner {
   private readonly pings: ((() => void) | null)[] = []
   private readonly parser: Parser
   private readonly hostSide: HostSide
+  private hasBegun = false
 
   constructor (socket: ClientStream, arrival: Arrival, services: Services) {
     const { options } = services
@@ -75,7 +77,7 @@ export class Client implements SubscriptionOwner {
     this.arrival = arrival
     this.space = services.spaces.main
     this.socket = socket
-    this.address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
+    this.address = addressOf(socket)
     this.port = socket.remotePort ?? 0
     this.outbox = new Outbox(socket, services.flusher, this, options.maxPending, options.writeDeadline)
     this.keepalive = new Keepalive(this, options.pingInterval, options.pingMax)
@@ -142,6 +144,10 @@ export class Client implements SubscriptionOwner {
 
   private read (chunk: Buffer): void {
     if (this.state === 'closed') return
+    if (!this.hasBegun) {
+      this.hasBegun = true
+      begin(this, chunk[0] as number)
+    }
     this.parser.push(chunk)
     this.keepalive.read()
     this.services.flusher.flush()

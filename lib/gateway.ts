@@ -17,7 +17,7 @@ import { Admission } from './gateway/admission.ts'
 import { type Health, healthOf } from './gateway/health.ts'
 import { LameDuck } from './gateway/lame-duck.ts'
 import { createServerId, infoFor } from './gateway/info.ts'
-import { connectUrls, createCluster, drained, join } from './gateway/nodes.ts'
+import { clusterUrls, createCluster, drained, join, ownUrls } from './gateway/nodes.ts'
 import { checkListeners, Listeners } from './gateway/listeners.ts'
 import { createAuthenticator, reload } from './gateway/reload.ts'
 import { type GatewayOptions, type ResolvedOptions, resolveOptions } from './options.ts'
@@ -75,7 +75,7 @@ export class Gateway {
     this.inlet = new Inlet(link, (packet, natsBorn, isShared) => { this.services.spaces.receive(packet, natsBorn, isShared) }, resolved.maxPatterns)
     const cluster = createCluster(link, resolved, {
       node: this.serverId,
-      urls: () => connectUrls(resolved, this.listeners.tcp),
+      urls: () => ownUrls(resolved, this.listeners),
       isLameDuck: () => this.isLameDuck,
       wake: (mountpoint, queue) => { this.services.durables?.wake(mountpoint, queue) },
       urlsChanged: () => { this.tellClients() },
@@ -200,7 +200,7 @@ export class Gateway {
       serverId,
       port,
       isLameDuck,
-      urls: cluster?.members.urls ?? [],
+      urls: clusterUrls(cluster, ownUrls(options, this.listeners), arrival.request !== undefined),
       isAuthRequired: authenticator.isAnnounced(arrival.rules) || policy.authenticates,
       needsNonce: authenticator.needsNonce || policy.authenticates
     }, arrival, address)

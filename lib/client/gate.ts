@@ -75,7 +75,7 @@ export class Gate {
       this.stalled = false
       this.release()
     }
-    const timer = setTimeout(done, maxStall)
+    const timer = setTimeout(done, clog.patience ?? maxStall)
     clog.whenRelieved(done)
   }
 

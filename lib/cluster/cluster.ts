@@ -12,7 +12,7 @@ import type { OutLink } from './out-link.ts'
 import { OwnInterest } from './own-interest.ts'
 import type { Peer, PeerPort } from './peer.ts'
 import { PlainNodes, type PlainNodesOption } from './plain-nodes.ts'
-import { presenceText, readPresence } from './presence.ts'
+import { presenceText, readPresence, type Urls } from './presence.ts'
 import { Waiting } from './waiting.ts'
 
 // Nodes that share a queue, as one NATS. Each tells the others what it wants, so that the node where a message enters knows
@@ -39,7 +39,7 @@ export interface ClusterPort {
   /** Between heartbeats, in milliseconds. */
   readonly beat: number
   /** Where clients connect to this node. */
-  urls (): readonly string[]
+  urls (): Urls
   isLameDuck (): boolean
   /** Messages are stored for a durable group of this node. */
   wake (mountpoint: string, queue: string): void
@@ -145,7 +145,7 @@ export class Cluster implements PeerPort {
     const { node, isLeaving, port, members } = this
     const received: Record<string, readonly [number, number]> = Object.create(null)
     for (const peer of members.peers.values()) received[peer.id] = peer.received
-    const text = presenceText({ node, broker: port.link.broker.id, urls: port.urls(), isLameDuck: port.isLameDuck(), isLeaving, received })
+    const text = presenceText({ node, broker: port.link.broker.id, ...port.urls(), isLameDuck: port.isLameDuck(), isLeaving, received })
     port.link.emitReserved(this.topics.presence, Buffer.from(text), done)
   }
 

@@ -2,7 +2,7 @@ import { isOfBroker } from '../broker/identity.ts'
 import type { Logger } from '../options.ts'
 import type { FrameReader } from './frames.ts'
 import { Peer, type PeerPort } from './peer.ts'
-import type { Presence } from './presence.ts'
+import type { Presence, Urls } from './presence.ts'
 
 // Beats without a word after which a node counts as dead, and after which what waits for it is given up.
 const deadAfter = 3
@@ -25,7 +25,7 @@ export class Members {
   private readonly port: MembersPort
   private readonly peerPort: PeerPort
   private readonly reader: FrameReader
-  private known = ''
+  private known = JSON.stringify({ urls: [], wsUrls: [] })
 
   constructor (port: MembersPort, peerPort: PeerPort, reader: FrameReader) {
     this.port = port
@@ -104,13 +104,13 @@ export class Members {
   }
 
   /** Where clients may go besides: the living nodes that are not about to leave. */
-  get urls (): string[] {
-    const living = [...this.peers.values()].filter(({ isAlive, presence }) => isAlive && !presence.isLameDuck)
-    return [...new Set(living.flatMap(({ presence }) => presence.urls))].sort()
+  get urls (): Urls {
+    const living = [...this.peers.values()].filter(({ isAlive, presence }) => isAlive && !presence.isLameDuck).map(({ presence }) => presence)
+    return { urls: distinct(living.flatMap(({ urls }) => urls)), wsUrls: distinct(living.flatMap(({ wsUrls }) => wsUrls)) }
   }
 
   private lookAtUrls (): void {
-    const urls = this.urls.join()
+    const urls = JSON.stringify(this.urls)
     if (urls === this.known) return
     this.known = urls
     this.port.urlsChanged()
@@ -120,4 +120,8 @@ export class Members {
     for (const peer of this.peers.values()) peer.close()
     this.peers.clear()
   }
+}
+
+function distinct (urls: readonly string[]): string[] {
+  return [...new Set(urls)].sort()
 }

@@ -6,6 +6,8 @@ const batchBytes = 65_536
 const windowBytes = 4 * 1024 * 1024
 // What may wait besides; more is given up.
 const maxWaiting = 32 * 1024 * 1024
+// How long publishers are held up, in milliseconds: they must not stand still because the queue is away.
+const patience = 5000
 
 interface Batch {
   readonly number: number
@@ -39,7 +41,10 @@ export interface OutLinkPort {
  *     acknowledged | in flight, up to the window | waiting | being written
  */
 export class OutLink {
+  /** How long publishers wait at the most, in milliseconds. */
+  static readonly patience = patience
   readonly epoch: number
+  private congestedSince = 0
   private readonly port: OutLinkPort
   private text = ''
   private messages = 0
@@ -72,8 +77,11 @@ export class OutLink {
     return this.inFlight.reduce(count, 0) + this.waiting.reduce(count, 0) + this.messages
   }
 
+  /** Whether publishers should wait: not for ever, or nothing would go on here while the other node hangs. */
   get isCongested (): boolean {
-    return this.unacknowledged > windowBytes
+    if (this.unacknowledged <= windowBytes) return false
+    if (this.congestedSince === 0) this.congestedSince = performance.now()
+    return performance.now() - this.congestedSince < patience
   }
 
   /** Whether all is acknowledged. */
@@ -148,7 +156,10 @@ export class OutLink {
       this.waitingBytes -= batch.bytes.length
       this.transmit(batch)
     }
-    if (!this.isCongested) this.relieve()
+    if (this.unacknowledged <= windowBytes) {
+      this.congestedSince = 0
+      this.relieve()
+    }
   }
 
   /** How often the other node was heard of, and what it had acknowledged then. */

@@ -122,6 +122,8 @@ export class Peer implements WantingNode, FrameTaker {
 
   // What routes ask of it
 
+  readonly patience = OutLink.patience
+
   get isCongested (): boolean {
     return this.isAlive && this.link.isCongested
   }

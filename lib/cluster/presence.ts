@@ -1,11 +1,16 @@
+/** Where clients connect to a node: `host:port` each. */
+export interface Urls {
+  readonly urls: readonly string[]
+  /** By WebSocket. */
+  readonly wsUrls: readonly string[]
+}
+
 /** What a node says of itself with each heartbeat. */
-export interface Presence {
+export interface Presence extends Urls {
   /** The id of this life of the gateway. */
   readonly node: string
   /** The id of its Aedes. */
   readonly broker: string
-  /** Where its clients connect: `host:port`. */
-  readonly urls: readonly string[]
   /** Whether it is about to leave: clients should not come. */
   readonly isLameDuck: boolean
   /** Whether this is the last that is heard of it. */
@@ -30,8 +35,8 @@ export function readPresence (text: string): Presence | null {
     return null
   }
   if (typeof value !== 'object' || value === null) return null
-  const { version: spoken, node, broker, urls, isLameDuck, isLeaving, received } = value as Record<string, unknown>
-  if (spoken !== version || typeof node !== 'string' || typeof broker !== 'string' || !Array.isArray(urls)) return null
+  const { version: spoken, node, broker, urls, wsUrls, isLameDuck, isLeaving, received } = value as Record<string, unknown>
+  if (spoken !== version || typeof node !== 'string' || typeof broker !== 'string' || !Array.isArray(urls) || !Array.isArray(wsUrls)) return null
   if (typeof received !== 'object' || received === null) return null
-  return { node, broker, urls: urls.map(String), isLameDuck: isLameDuck === true, isLeaving: isLeaving === true, received: { __proto__: null, ...received } as unknown as Presence['received'] }
+  return { node, broker, urls: urls.map(String), wsUrls: wsUrls.map(String), isLameDuck: isLameDuck === true, isLeaving: isLeaving === true, received: { __proto__: null, ...received } as unknown as Presence['received'] }
 }

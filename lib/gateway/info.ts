@@ -11,7 +11,7 @@ export interface Shown {
   /** The port of its own listener. */
   readonly port: number
   readonly isLameDuck: boolean
-  /** Of the other nodes of the cluster. */
+  /** Where the client may go, in a cluster. */
   readonly urls: readonly string[]
   readonly isAuthRequired: boolean
   readonly needsNonce: boolean
@@ -24,7 +24,7 @@ export function createServerId (): string {
 }
 
 /** What INFO tells a client, in the order of nats-server's fields. */
-export function infoFor (shown: Shown, { greeting: { cid, nonce }, info: { host, port, ...tls }, request }: Arrival, address: string): Info {
+export function infoFor (shown: Shown, { greeting: { cid, nonce }, info: { host, port, ...tls } }: Arrival, address: string): Info {
   const { clientAdvertise, headers, maxPayload, serverName, host: ownHost } = shown.options
   const advertised = parseAddress(clientAdvertise)
   const info: Info = {
@@ -43,8 +43,7 @@ export function infoFor (shown: Shown, { greeting: { cid, nonce }, info: { host,
     client_ip: address.replace(/^::ffff:/, '')
   }
   if (shown.needsNonce) info.nonce = nonce
-  // Those who came by WebSocket know no other port.
-  if (shown.urls.length > 0 && request === undefined) info.connect_urls = shown.urls
+  if (shown.urls.length > 0) info.connect_urls = shown.urls
   if (shown.isLameDuck) info.ldm = true
   return info
 }

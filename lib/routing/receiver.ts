@@ -2,6 +2,8 @@ import type { Message } from '../wire/message.ts'
 
 /** Something that a slow reader clogs. */
 export interface Clog {
+  /** How long whoever publishes waits for it at the most, in milliseconds; 10 unless told. */
+  readonly patience?: number
   /** Calls back once it is free again. */
   whenRelieved (callback: () => void): void
 }

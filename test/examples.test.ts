@@ -1,6 +1,6 @@
 import t from 'tap'
 import { connectMqtt } from './helper/mqtt.ts'
-import { Process } from './helper/processes.ts'
+import { Process, startRedis } from './helper/processes.ts'
 import { connect } from './helper/raw.ts'
 import { startServer } from './helper/server.ts'
 import { dialNats, hello } from './secure/web-client.ts'
@@ -42,6 +42,13 @@ t.test('the service that commands devices', async (t) => {
   const run = new Process(t, process.execPath, [example('request-device.js')])
   t.equal(await run.exit(), 0)
   t.equal(run.output, 'MQTT 3.1.1 lamp: turn on done\nMQTT 5 heater: heat to 21 done\n')
+})
+
+t.test('two nodes', async (t) => {
+  const { url } = await startRedis(t)
+  const run = new Process(t, process.execPath, [example('cluster/index.js')], { ...process.env, REDIS_URL: url })
+  t.equal(await run.exit(), 0)
+  t.equal(run.output, "two nodes are up\n100 jobs: both nodes worked\nsensors.cellar: 11 degrees\nno responders: 'nobody'\n")
 })
 
 for (const name of ['aedes.js', 'fastify.js']) {

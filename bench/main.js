@@ -65,8 +65,8 @@ async function answerOf (row, peer) {
   let server
   try {
     server = await startPeer(peer, row, settings)
-    const { nats, mqtt, redis, pid } = server
-    const answer = await runLoad({ ...row.job, peer, nats, mqtt, redis, pid })
+    const { nats, mqtt, far, redis, pid } = server
+    const answer = await runLoad({ ...row.job, peer, nats, mqtt, far, redis, pid })
     if (answer.error !== undefined) {
       await sleep(100) // a server that died breaks its connections a little before its exit is reported
       throw new Error(answer.error + server.lastWords())

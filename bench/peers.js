@@ -29,6 +29,7 @@ export const peers = {
     async start (row, settings) {
       const [nats, mqtt] = await freePorts(2)
       const ports = [nats, mqtt]
+      if (row.nodes === 2) return await twoNodes((redis) => startNode(redis, settings))
       if (row.listener) {
         const args = [host, '--nats-port', nats, '--mqtt-port', mqtt, '--listener']
         const server = await Server.start(process.execPath, args, { ports, ipc: true })
@@ -51,7 +52,8 @@ export const peers = {
     version: () => natsServerVersion(),
     check: () => natsServerVersion(),
 
-    async start () {
+    async start (row) {
+      if (row.nodes === 2) return await natsCluster()
       const [nats, mqtt] = await freePorts(2)
       const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'aedes-nats-bench-'))
       const file = path.join(directory, 'nats-server.conf')
@@ -103,6 +105,12 @@ export const peers = {
 
     async start (row) {
       const [mqtt] = await freePorts(1)
+      if (row.nodes === 2) {
+        return await twoNodes(async (redis) => {
+          const [port] = await freePorts(1)
+          return { server: await Server.start(process.execPath, [host, '--mqtt-port', port, '--redis-port', redis], { ports: [port] }), nats: 0, mqtt: port }
+        })
+      }
       if (row.redis !== undefined) {
         return await onRedis(row.redis, async (redis) =>
           running([await Server.start(process.execPath, [host, '--mqtt-port', mqtt, '--redis-port', redis], { ports: [mqtt] })], 0, mqtt))
@@ -123,6 +131,37 @@ export async function startPeer (name, row, settings) {
       if (attempt === 3) throw error
     }
   }
+}
+
+// Two of what `start` makes on one Redis; the second is the far one.
+async function twoNodes (start) {
+  return await onRedis('everysec', async (redis) => {
+    const near = await start(redis)
+    const far = await start(redis)
+    return { ...running([near.server, far.server], near.nats, near.mqtt), far: { nats: far.nats, mqtt: far.mqtt } }
+  })
+}
+
+async function startNode (redis, settings) {
+  const [nats, mqtt] = await freePorts(2)
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'aedes-nats-bench-'))
+  const file = path.join(directory, 'node.conf')
+  // As a node is after a minute, when it has heard of all others.
+  fs.writeFileSync(file, `listen: "127.0.0.1:${nats}"\nmqtt { listen: "127.0.0.1:${mqtt}" }\nplain_nodes: false\n`)
+  try {
+    const [command, args] = withFlags(settings, ['-c', file, '--redis', `redis://127.0.0.1:${redis}`])
+    return { server: await Server.start(command, args, { ports: [nats, mqtt] }), nats, mqtt }
+  } finally {
+    fs.rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+// Two nodes of nats-server, with MQTT where its JetStream has a quorum: on none of two.
+async function natsCluster () {
+  const [near, far, nearRoute, farRoute] = await freePorts(4)
+  const start = (nats, route, to) => Server.start('nats-server', ['-a', '127.0.0.1', '-p', nats, '--cluster_name', 'bench', '--cluster', `nats://127.0.0.1:${route}`, '--routes', `nats://127.0.0.1:${to}`], { ports: [nats], line: 'Route connection created' })
+  const servers = await Promise.all([start(near, nearRoute, farRoute), start(far, farRoute, nearRoute)])
+  return { ...running(servers, near, 0), far: { nats: far, mqtt: 0 } }
 }
 
 function running (servers, nats, mqtt, { published = async () => {}, cleanUp = () => {} } = {}) {

@@ -34,8 +34,27 @@ export function makeRows (quick) {
     figures: [{ key: 'rate', id: `${id}-${size}`, title: `${title}, ${size} B`, unit: 'msg/s' }]
   })))
 
+  const nodes = directions.map(({ id, title, from, to }) => ({
+    id: `nodes-${id}`,
+    nodes: 2,
+    peers: ['aedes-nats', ...id === 'nats-nats' ? ['nats-server'] : [], ...id === 'mqtt-mqtt' ? ['aedes'] : []],
+    job: { kind: 'throughput', from, to, size: 128 },
+    figures: [{ key: 'rate', id: `nodes-${id}`, title: `${title} on another node, 128 B`, unit: 'msg/s' }]
+  }))
+
   const rows = [
     ...throughput,
+    ...nodes,
+    {
+      id: 'nodes-latency',
+      nodes: 2,
+      peers: both,
+      job: { kind: 'latency', requests: quick ? 500 : 5000, warmRequests: quick ? 200 : 1000 },
+      figures: [
+        { key: 'p50', id: 'nodes-latency-p50', title: 'request/reply with another node, median', unit: 'us', lower: true },
+        { key: 'p99', id: 'nodes-latency-p99', title: 'request/reply with another node, 99th percentile', unit: 'us', lower: true }
+      ]
+    },
     {
       id: 'headers-nats-nats',
       peers: both,
@@ -171,6 +190,9 @@ export const targets = [
     { figure: `mqtt-nats-${size}`, atLeast: 2.5, of: { peer: 'bridge', figure: `mqtt-nats-${size}` }, text: 'bridge' }
   ]),
   ofNatsServer('headers-nats-nats', 0.5),
+  { figure: 'nodes-nats-nats', atLeast: 300_000, text: 'messages a second' },
+  { figure: 'nodes-nats-nats', atLeast: 10, of: { peer: 'aedes', figure: 'nodes-mqtt-mqtt' }, text: "aedes' MQTT -> MQTT between nodes" },
+  { figure: 'nodes-mqtt-nats', atLeast: 3, of: { peer: 'aedes', figure: 'nodes-mqtt-mqtt' }, text: "aedes' MQTT -> MQTT between nodes" },
   { figure: 'headers-mqtt-nats', atLeast: 0.3, of: { peer: 'aedes-nats', figure: 'mqtt-nats-128' }, text: 'without them' },
   { figure: 'headers-mqtt-nats', atLeast: 1.5, of: { peer: 'aedes', figure: 'headers-mqtt-mqtt' }, text: "aedes' MQTT 5 -> MQTT 5" },
   ofNatsServer('gateway-a', 0.6),

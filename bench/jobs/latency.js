@@ -8,7 +8,7 @@ const inbox = '_INBOX.bench.reply'
 const size = 16
 
 export async function latency (job, fail) {
-  const responder = await NatsClient.open(job.nats, fail)
+  const responder = await NatsClient.open((job.far ?? job).nats, fail)
   const requester = await NatsClient.open(job.nats, fail)
   await responder.subscribe(subject, natsMsg(subject, 1, size, inbox))
   await requester.subscribe(inbox, natsMsg(inbox, 1, size))

@@ -12,7 +12,7 @@ export async function throughput (job, fail) {
   const receivers = []
   for (let i = 0; i < many; i++) receivers.push(await receiver(to))
   const extra = also === undefined ? null : await receiver(also)
-  const client = await open(from)
+  const client = await open(from, job)
   const frame = published()
   // Each byte published to many is many bytes at the server: smaller writes keep its bursts alike.
   const slice = many > 1 ? 16 * 1024 : 256 * 1024
@@ -32,9 +32,9 @@ export async function throughput (job, fail) {
   }
   return { figures, errors, published: publisher.published }
 
-  function open (kind) {
-    if (kind === 'nats') return properties ? NatsClient.open(job.nats, fail, natsConnectHeaders) : NatsClient.open(job.nats, fail)
-    return properties ? Mqtt5Client.open(job.mqtt, fail) : MqttClient.open(job.mqtt, fail)
+  function open (kind, { nats, mqtt }) {
+    if (kind === 'nats') return properties ? NatsClient.open(nats, fail, natsConnectHeaders) : NatsClient.open(nats, fail)
+    return properties ? Mqtt5Client.open(mqtt, fail) : MqttClient.open(mqtt, fail)
   }
 
   function published () {
@@ -43,7 +43,8 @@ export async function throughput (job, fail) {
   }
 
   async function receiver (kind) {
-    const client = await open(kind)
+    // Of two nodes, who receives is at the other one.
+    const client = await open(kind, job.far ?? job)
     if (kind === 'nats') await client.subscribe(subject, properties ? natsHmsg(subject, 1, size, from === 'mqtt') : natsMsg(subject, 1, size))
     else await client.subscribe(topic, properties ? mqtt5Publish(topic, size) : mqttPublish(topic, size))
     return client

@@ -10,7 +10,7 @@ import { isBcrypt, isSame, matchesPassword } from './passwords.ts'
 import { Permissions } from './permissions.ts'
 import { checkSignature, prove } from './proof.ts'
 import { readRights } from './rights-option.ts'
-import { type User, Users } from './users.ts'
+import { noUser, type User, Users } from './users.ts'
 
 const credentialNames = ['user', 'pass', 'token', 'noAuthUser']
 const names = [...credentialNames, 'timeout', 'users', 'accounts', 'defaultPermissions', 'operators', 'trustedKeys', 'resolverPreload']
@@ -215,7 +215,7 @@ export class Authenticator {
       return this.compared(attempt, token, options.auth_token, () => identityOf({ name: nameOf('', '', options.auth_token), username: null, shown }))
     }
     if (user === null) throw refusal('CONNECT has no credentials')
-    if (!isSame(user, options.user)) throw refusal(`there is no user ${JSON.stringify(options.user)}`)
+    if (!isSame(user, options.user)) throw noUser(options.user)
     const shown = { ...noCredentials, user, pass: options.pass, nkey, jwt }
     return this.compared(attempt, pass ?? '', options.pass, () => identityOf({ name: nameOf('', user, ''), username: user, shown }))
   }

@@ -43,6 +43,11 @@ export function isPublicKey (text: string, of: KeyOwner): boolean {
   return decodeKey(text, of) !== null
 }
 
+/** Whether a text looks like a seed, which is secret: somebody has taken it for a public key or a name. */
+export function isSeed (text: string): boolean {
+  return /^S[A-Z][A-Z2-7]{56}$/.test(text)
+}
+
 // RFC 8410: SubjectPublicKeyInfo of Ed25519, before the key.
 const spkiHeader = Buffer.from('302a300506032b6570032100', 'hex')
 

@@ -1,8 +1,9 @@
+import type { NatsError } from '../errors.ts'
 import type { Attempt, ListenerRules } from './attempt.ts'
 import { namesOf } from './certificate.ts'
 import { refusal } from './claim-set.ts'
 import { hasSameParts, isSameName, parseName, type DistinguishedName } from './distinguished-name.ts'
-import { isPublicKey } from './nkey.ts'
+import { isPublicKey, isSeed } from './nkey.ts'
 import { OptionReader, shownKey, wrongOption } from './option-reader.ts'
 import { isBcrypt } from './passwords.ts'
 import type { Rights } from './permissions.ts'
@@ -52,6 +53,15 @@ function isAllowed (user: User, { connectionType }: ListenerRules): boolean {
   return user.connectionTypes === null || user.connectionTypes.has(connectionType)
 }
 
+function shownName (name: string): string {
+  return isSeed(name) ? 'of a seed' : JSON.stringify(name)
+}
+
+/** The refusal of somebody who says to be a user that there is not. */
+export function noUser (name: string): NatsError {
+  return refusal(`there is no user ${shownName(name)}`)
+}
+
 /** The users of the configuration, by name and by nkey. */
 export class Users {
   private readonly named = new Map<string, User>()
@@ -96,14 +106,14 @@ export class Users {
   /** @throws {NatsError} NATS_ERR_AUTHORIZATION where there is none, or not for this listener */
   withKey (key: string, listener: ListenerRules): User {
     const user = this.find(this.keyed, key, listener)
-    if (user === null) throw refusal(`no user has the nkey ${JSON.stringify(key)}`)
+    if (user === null) throw refusal(`no user has the nkey ${shownName(key)}`)
     return user
   }
 
   /** @throws {NatsError} NATS_ERR_AUTHORIZATION where there is none, or not for this listener */
   withName (name: string, listener: ListenerRules): User {
     const user = this.find(this.named, name, listener)
-    if (user === null) throw refusal(`there is no user ${JSON.stringify(name)}`)
+    if (user === null) throw noUser(name)
     return user
   }
 

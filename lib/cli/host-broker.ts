@@ -42,8 +42,10 @@ export async function createHostBroker ({ id, redis, log }: HostBrokerOptions): 
   })
   Object.assign(broker, { clients: Object.create(null), brokers: Object.create(null) })
   ;(broker as unknown as { on (event: 'error', listener: (error: Error) => void): void }).on('error', (error) => { log.error({}, `MQTT broker: ${error.message}`) })
-  broker.on('clientError', (client, error) => { log.debug({ client: client.id }, `MQTT client error: ${error.message}`) })
-  broker.on('connectionError', (_client, error) => { log.debug({}, `MQTT connection error: ${error.message}`) })
+  // The gateway logs the errors of its own.
+  const isOwn = (client: object): boolean => (client as Unprotected).protocol === 'nats'
+  broker.on('clientError', (client, error) => { if (!isOwn(client)) log.debug({ client: client.id }, `MQTT client error: ${error.message}`) })
+  broker.on('connectionError', (client, error) => { if (!isOwn(client)) log.debug({}, `MQTT connection error: ${error.message}`) })
   await broker.listen()
   endCleanSessions(broker)
   return broker

@@ -33,8 +33,10 @@ export class DurableSubscription extends Subscription implements Recipient {
     this.membership.wake()
   }
 
-  take (message: Message): boolean {
-    return super.deliver(message, null)
+  take (message: Message, asks: string): boolean {
+    const isTaken = super.deliver(message, null)
+    if (isTaken && asks !== '') this.mayAnswer(asks)
+    return isTaken
   }
 
   override end (): void {

@@ -68,6 +68,11 @@ export class Subscription implements Receiver {
     this.guard = permissions !== null && (this.isFiltered || permissions.notesReplies) ? permissions : null
   }
 
+  /** What the client gets it may answer (server/client.go deliverMsg). */
+  protected mayAnswer (reply: string): void {
+    this.guard?.noteReply(reply)
+  }
+
   /** Nothing more is delivered. */
   end (): void {
     this.closed = true
@@ -84,8 +89,7 @@ export class Subscription implements Receiver {
       if (granted === null || this.closed) return false
       sent = granted
     }
-    // What it gets it may answer (server/client.go deliverMsg).
-    if (this.guard !== null && sent.reply !== '') this.guard.noteReply(sent.reply)
+    if (this.guard !== null && sent.reply !== '') this.mayAnswer(sent.reply)
     const delivered = ++this.delivered
     if (sent.subject !== this.lineSubject) {
       this.lineSubject = sent.subject

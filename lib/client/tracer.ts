@@ -1,22 +1,31 @@
+import { isSeed } from '../auth/nkey.ts'
 import type { NatsError } from '../errors.ts'
+import { defaultConnectOptions } from '../wire/connect.ts'
 import type { Message } from '../wire/message.ts'
 import type { FrameSink } from '../wire/parser.ts'
 import type { Client } from './client.ts'
 
 // What CONNECT says and nobody else may read.
 const secrets: ReadonlySet<string> = new Set(['pass', 'auth_token', 'jwt', 'sig'])
+const masked = '[REDACTED]'
 
-function mask (key: string, value: unknown): unknown {
-  return secrets.has(key.toLowerCase()) && value !== '' ? '[REDACTED]' : value
+/** Whether a field is one that nobody has to hide; a client may have a secret under a name that means nothing here. */
+function isPublic (name: string, value: unknown): boolean {
+  if (value === '') return true
+  const option = name.toLowerCase()
+  return Object.hasOwn(defaultConnectOptions, option) && !secrets.has(option) && typeof value !== 'object' && !isSeed(String(value))
 }
 
 /** CONNECT as it may be shown. */
 export function maskConnect (json: string): string {
+  let given: unknown
   try {
-    return JSON.stringify(JSON.parse(json), mask)
+    given = JSON.parse(json)
   } catch {
-    return '[REDACTED]'
+    return masked
   }
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return masked
+  return JSON.stringify(Object.fromEntries(Object.entries(given).map(([name, value]) => [name, isPublic(name, value) ? value : masked])))
 }
 
 /** The protocol in the log, as nats-server traces it (server/client.go traceOp): `<<-` comes in, `->>` goes out. */

@@ -68,7 +68,7 @@ export class Dealer {
     held.deadline = Date.now() + this.limits.ackWait
     held.sequence = ++this.deliveries
     member.pending.add(held)
-    if (!recipient.take(this.delivery.message(held, reply))) {
+    if (!recipient.take(this.delivery.message(held, reply), reply === '' ? '' : held.message.reply)) {
       member.pending.delete(held)
       held.member = null
       return false

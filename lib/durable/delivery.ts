@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { publishedAt } from '../broker/identity.ts'
 import type { AckKind } from '../options.ts'
 import type { Held } from './held.ts'
@@ -18,12 +19,13 @@ export class Delivery {
   private sequence = 0
 
   /**
-   * @param stream a token that nobody can guess: whoever knows it may acknowledge
+   * @param stream what the stream token begins with; the rest is of this group alone, since whoever knows it may
+   *   acknowledge, and members of one group must not guess it for another
    * @param consumer a token for the group
    */
   constructor (kind: AckKind, stream: string, consumer: string) {
     this.kind = kind
-    this.prefix = `${ackPrefix}${stream}.${consumer}.`
+    this.prefix = `${ackPrefix}${stream}_${randomBytes(9).toString('hex')}.${consumer}.`
   }
 
   // hot: once per delivery

@@ -76,7 +76,7 @@ export class Durables implements DurableGroups {
     const stream = `AEDES_${randomBytes(9).toString('hex')}`
     this.services = { ...services, stream, answers: new Map(), forbidden: (id) => { this.forbid(id) } }
     this.answer = answer
-    this.ackPrefix = `${ackPrefix}${stream}.`
+    this.ackPrefix = `${ackPrefix}${stream}_`
   }
 
   /** What keeps the store from doing its work; null when nothing does. */
@@ -159,8 +159,8 @@ export class Durables implements DurableGroups {
 
   // hot: once per acknowledgement
   /**
-   * Takes a message that acknowledges another one; false when it does not. Whoever has had a message of one mountpoint
-   * could guess the reply subjects of the others.
+   * Takes a message that acknowledges another one; false when it does not. To know the reply subject of a delivery is
+   * enough, whatever else the client may publish to, but for who is in another mountpoint.
    */
   acknowledge (message: Message, space: Space): boolean {
     if (!message.subject.startsWith(this.ackPrefix)) return false

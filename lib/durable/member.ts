@@ -11,8 +11,12 @@ export interface Recipient {
   readonly isKeepingUp: boolean
   /** Calls back once it keeps up again, or is closed. */
   whenKeepingUp (callback: () => void): void
-  /** Sends a message; false when the host forbids it, or the subscription has ended. */
-  take (message: Message): boolean
+  /**
+   * Sends a message; false when the host forbids it, or the subscription has ended.
+   *
+   * @param asks the reply subject of the message itself, where it carries one that acknowledges instead; else ''
+   */
+  take (message: Message, asks: string): boolean
   /** Calls back once the client has read what it was sent so far: a PING that it answers. */
   whenRead (callback: () => void): void
 }

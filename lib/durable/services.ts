@@ -10,7 +10,7 @@ export interface GroupServices {
   readonly log: Logger
   /** As they are now. */
   readonly limits: DeliveryLimits
-  /** A token of this gateway for reply subjects; nobody can guess it. */
+  /** What the stream tokens of reply subjects begin with at this gateway; each group adds its own. */
   readonly stream: string
   /** Messages by the reply subjects of their deliveries. */
   readonly answers: Map<string, { readonly group: Group, readonly held: Held }>

@@ -1,3 +1,4 @@
+import { createUser } from '@nats-io/nkeys'
 import t from 'tap'
 import type { Logger } from '../../lib/options.ts'
 import { maskConnect } from '../../lib/client/tracer.ts'
@@ -23,5 +24,18 @@ t.test('a log that takes traces gets the protocol, without secrets', async (t) =
 
 t.test('a CONNECT that nobody can read is not shown', async (t) => {
   t.equal(maskConnect('{"pass":"secret"'), '[REDACTED]')
-  t.equal(maskConnect('{"pass":"","jwt":"x"}'), '{"pass":"","jwt":"[REDACTED]"}')
+  for (const json of ['"secret"', '["secret"]', '12', 'null']) t.equal(maskConnect(json), '[REDACTED]', json)
+})
+
+t.test('of a CONNECT only what is no secret is shown', async (t) => {
+  const seed = Buffer.from(createUser().getSeed()).toString()
+  const rows: [string, string][] = [
+    ['{"pass":"","jwt":"x"}', '{"pass":"","jwt":"[REDACTED]"}'],
+    ['{"password":"x","token":"y","echo":false}', '{"password":"[REDACTED]","token":"[REDACTED]","echo":false}'],
+    ['{"name":{"pass":"x"},"user":["x"],"lang":null}', '{"name":"[REDACTED]","user":"[REDACTED]","lang":"[REDACTED]"}'],
+    [`{"nkey":"${seed}","user":"${seed}"}`, '{"nkey":"[REDACTED]","user":"[REDACTED]"}'],
+    ['{"User":"ann","nkey":"UA"}', '{"User":"ann","nkey":"UA"}'],
+    ['{"__proto__":"x","constructor":"y"}', '{"__proto__":"[REDACTED]","constructor":"[REDACTED]"}']
+  ]
+  for (const [json, shown] of rows) t.equal(maskConnect(json), shown)
 })

@@ -104,7 +104,7 @@ t.test('a member gets what is stored, in order, each with an id and a reply subj
     t.equal(message.header, `NATS/1.0\r\nNmqtt-Id: ${ids[i]}\r\nNmqtt-Reply: answer.to\r\nNmqtt-Pub: 1\r\n\r\n`)
     const tokens = message.reply.split('.')
     t.equal(tokens.length, 9)
-    t.match(message.reply, /^\$JS\.ACK\.AEDES_[0-9a-f]{18}\.acked_g\.1\.\d+\.\d+\.\d{19}\.\d+$/)
+    t.match(message.reply, /^\$JS\.ACK\.AEDES_[0-9a-f]{18}_[0-9a-f]{18}\.acked_g\.1\.\d+\.\d+\.\d{19}\.\d+$/)
     t.ok(ack(message))
   }
   await called(store, `ack ${ids.join(' ')}`)

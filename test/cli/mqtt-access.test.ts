@@ -393,6 +393,7 @@ t.test('a wrong mqtt block is refused with file and line', async (t) => {
   for (const [text, problem] of [
     [`${users}\nmqtt { no_auth_user: b }`, /nats\.conf:2: option 'mqtt\.authorization\.noAuthUser' is b: allowed is one of the users/],
     [`${users}\nmqtt { authorization { user: m, password: p } }`, /nats\.conf:2: option 'mqtt\.authorization' is one with a user or token, where there are users/],
+    ['\nmqtt { authorization { password: p } }', /nats\.conf:2: a password needs a user/],
     [`${users}\nmqtt { authorization { users: [] } }`, /nats\.conf:2: unknown key 'users': known are user, pass, token, timeout/]
   ] as const) {
     writeFileSync(file, text)

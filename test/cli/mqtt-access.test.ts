@@ -255,6 +255,17 @@ const silent: Logger = { trace () {}, debug () {}, info () {}, warn () {}, error
 
 const five: IClientOptions = { protocolVersion: 5 }
 
+t.test('a login whose password is being compared is judged by the users that there are then', async (t) => {
+  const hash = hashSync('p', 9)
+  const of = (...names: string[]): string => `authorization { users [ ${names.map((each) => `{user: ${each}, password: "${hash}"}`).join(', ')} ] }\n${mqttOn}`
+  const { mqttUrl, reload } = await startOurs(t, of('a', 'b', 'c', 'd'))
+  const codes = ['a', 'b', 'c', 'd'].map((each) => codeOf(mqttUrl, user(each)))
+  // They are compared one by one.
+  t.equal(await codes[0], 0)
+  await reload(of('a', 'c'))
+  t.strictSame(await Promise.all(codes.slice(2)), [0, 5])
+})
+
 t.test('MQTT 5 clients are told', async (t) => {
   const of = (permissions: string): string => `authorization { users [ {user: all, password: p}, {user: a, password: p, permissions: {${permissions}}}, {user: goes, password: p} ] }\n${mqttOn}`
   const server = await startOurs(t, of('publish: "out.>", subscribe: "in.>"'))

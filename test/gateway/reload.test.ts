@@ -11,6 +11,7 @@ import { startHost } from '../helper/brokers.ts'
 import { Process, scratch } from '../helper/processes.ts'
 import { connect, type RawClient } from '../helper/raw.ts'
 import { startServer } from '../helper/server.ts'
+import { startHere } from '../helper/standalone.ts'
 
 // Users and permissions that change under connections that stay: by SIGHUP as nats-server does it, and by `gateway.update`.
 
@@ -35,20 +36,38 @@ function reloadable (file: string, process: Process, port: number): Reloadable {
   }
 }
 
-const servers: Readonly<Record<string, (t: Tap, config: string) => Promise<Reloadable>>> = {
+type Start = (t: Tap, config: string) => Promise<Reloadable>
+
+async function startTheirs (t: Tap, config: string): Promise<Reloadable> {
+  const file = path.join(scratch(t), 'theirs.conf')
+  writeFileSync(file, config)
+  const server = new Process(t, 'nats-server', ['-a', '127.0.0.1', '-p', '-1', '-c', file])
+  const [, port] = await server.until(/Listening for client connections on 127\.0\.0\.1:(\d+)[^]*Server is ready/)
+  return reloadable(file, server, Number(port))
+}
+
+const processes: Readonly<Record<string, Start>> = {
   'aedes-nats': async (t, config) => {
     const file = path.join(scratch(t), 'ours.conf')
     writeFileSync(file, config)
     const { process, natsPort } = await startServer(t, ['-c', file])
     return reloadable(file, process, natsPort)
   },
-  'nats-server': async (t, config) => {
-    const file = path.join(scratch(t), 'theirs.conf')
-    writeFileSync(file, config)
-    const server = new Process(t, 'nats-server', ['-a', '127.0.0.1', '-p', '-1', '-c', file])
-    const [, port] = await server.until(/Listening for client connections on 127\.0\.0\.1:(\d+)[^]*Server is ready/)
-    return reloadable(file, server, Number(port))
-  }
+  'nats-server': startTheirs
+}
+
+const servers: Readonly<Record<string, Start>> = {
+  'aedes-nats': async (t, config) => {
+    const { natsPort, reload } = await startHere(t, config)
+    return {
+      port: natsPort,
+      reload: async (next) => {
+        reload(next)
+        return ''
+      }
+    }
+  },
+  'nats-server': startTheirs
 }
 
 function users (...list: string[]): string {
@@ -67,7 +86,7 @@ function lines (text: string): string[] {
   return text.split('\r\n').filter((line) => line !== '').sort()
 }
 
-for (const [name, start] of Object.entries(servers)) {
+for (const [name, start] of Object.entries(processes)) {
   t.test(`${name}: SIGHUP closes users that are gone or have another password, and loses nothing of the others`, async (t) => {
     const server = await start(t, users(stays, '{user: goes, password: p}', '{user: renews, password: p}'))
     const [reader, writer, goes, renews] = await Promise.all(['stays', 'stays', 'goes', 'renews'].map((user) => connect(t, server.port, { user, pass: 'p' })))
@@ -94,6 +113,19 @@ for (const [name, start] of Object.entries(servers)) {
     await connect(t, server.port, { user: 'renews', pass: 'q' })
   })
 
+  t.test(`${name}: SIGHUP with a wrong file leaves everything as it was, and says why`, async (t) => {
+    const server = await start(t, users(stays, '{user: goes, password: p}'))
+    const [stayed, goes] = [await connect(t, server.port, { user: 'stays', pass: 'p' }), await connect(t, server.port, { user: 'goes', pass: 'p' })]
+    for (const wrong of [users(stays, '{user: stays, password: q}'), `${users(stays)}\nno_auth_user: nobody`, 'authorization {']) {
+      t.match(await server.reload(wrong), /Failed to reload server configuration: .+/)
+      t.equal(await stayed.fence(), '')
+      t.equal(await goes.fence(), '')
+      await connect(t, server.port, { user: 'goes', pass: 'p' })
+    }
+  })
+}
+
+for (const [name, start] of Object.entries(servers)) {
   t.test(`${name}: SIGHUP takes away what other permissions do not allow`, async (t) => {
     const server = await start(t, users(stays, '{user: a, password: p}'))
     const [a, other] = [await connect(t, server.port, { user: 'a', pass: 'p' }), await connect(t, server.port, { user: 'stays', pass: 'p' })]
@@ -122,17 +154,6 @@ for (const [name, start] of Object.entries(servers)) {
     t.equal(await a.fence(), '')
   })
 
-  t.test(`${name}: SIGHUP with a wrong file leaves everything as it was, and says why`, async (t) => {
-    const server = await start(t, users(stays, '{user: goes, password: p}'))
-    const [stayed, goes] = [await connect(t, server.port, { user: 'stays', pass: 'p' }), await connect(t, server.port, { user: 'goes', pass: 'p' })]
-    for (const wrong of [users(stays, '{user: stays, password: q}'), `${users(stays)}\nno_auth_user: nobody`, 'authorization {']) {
-      t.match(await server.reload(wrong), /Failed to reload server configuration: .+/)
-      t.equal(await stayed.fence(), '')
-      t.equal(await goes.fence(), '')
-      await connect(t, server.port, { user: 'goes', pass: 'p' })
-    }
-  })
-
   t.test(`${name}: SIGHUP asks for credentials where none were asked for`, async (t) => {
     const server = await start(t, '')
     const nobody = await connect(t, server.port, {})
@@ -148,9 +169,7 @@ for (const [name, start] of Object.entries(servers)) {
     await server.reload('')
     await connect(t, server.port, {})
   })
-}
 
-for (const [name, start] of Object.entries(servers)) {
   t.test(`${name}: SIGHUP reads the JWTs of accounts again`, async (t) => {
     const [chain, system] = [await Chain.create(), await Chain.create()]
     const [key, systemKey] = [chain.account.getPublicKey(), system.account.getPublicKey()]

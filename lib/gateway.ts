@@ -1,5 +1,4 @@
 import type { Server } from 'node:http'
-import { setTimeout as delay } from 'node:timers/promises'
 import { HostHookPolicy } from './auth/hooks.ts'
 import { Seats } from './auth/seats.ts'
 import { asHost, type Broker } from './broker/host.ts'
@@ -10,20 +9,21 @@ import { type Arrival, type ClientStream, tcpRules } from './client/arrival.ts'
 import { Client } from './client/client.ts'
 import { Flusher } from './client/flusher.ts'
 import { awaitLogIn } from './client/login.ts'
-import { addTraffic, Counters, type Services, type Traffic } from './client/services.ts'
+import { addTraffic, Counters, type Services, totalTraffic, type Traffic } from './client/services.ts'
 import { createDurables } from './durable/create.ts'
 import type { DurableGroups } from './durable/durables.ts'
 import { NatsError } from './errors.ts'
 import { Admission } from './gateway/admission.ts'
+import { type Health, healthOf } from './gateway/health.ts'
 import { LameDuck } from './gateway/lame-duck.ts'
 import { createServerId, infoFor } from './gateway/info.ts'
+import { clusterUrls, createCluster, drained, join, ownUrls } from './gateway/nodes.ts'
 import { checkListeners, Listeners } from './gateway/listeners.ts'
 import { createAuthenticator, reload } from './gateway/reload.ts'
 import { type GatewayOptions, type ResolvedOptions, resolveOptions } from './options.ts'
-import { checkMountpointIn, checkNames, type Space, Spaces } from './routing/spaces.ts'
+import { checkMountpointIn, checkNames, Spaces } from './routing/spaces.ts'
 import { serverShutdown } from './wire/close-status.ts'
 import { type Info, infoLine } from './wire/info.ts'
-import { messageOf } from './wire/message.ts'
 
 // The way of a message, one direction in, one direction out:
 //
@@ -33,13 +33,6 @@ import { messageOf } from './wire/message.ts'
 
 // How long close() waits for Redis to answer, in milliseconds.
 const settleTime = 1000
-
-/** Whether a gateway does its work. */
-export interface Health {
-  readonly ok: boolean
-  /** What is wrong, in words. */
-  readonly problems: readonly string[]
-}
 
 /** A NATS listener on an Aedes broker. */
 export class Gateway {
@@ -73,22 +66,35 @@ export class Gateway {
     const host = asHost(broker)
     this.listeners = new Listeners(settings, {
       greet: (arrival, address) => infoLine(this.info(arrival, address)),
-      isFull: () => this.isFull,
-      accept: (stream, arrival, full) => { this.accept(stream, arrival, full) },
+      admit: (stream) => this.admit(stream),
+      accept: (stream, arrival, refused) => { this.accept(stream, arrival, refused) },
       failed: (address, reason) => { resolved.logger.debug({ address }, `TLS handshake error: ${reason}`) }
     })
     this.redis = resolved.redis === null ? null : storeConnection(resolved.redis)
     const link = new HostLink(host, { confirm: resolved.confirm, redis: this.redis })
-    this.inlet = new Inlet(link, (packet, natsBorn) => { this.services.spaces.receive(packet, natsBorn) })
+    this.inlet = new Inlet(link, (packet, natsBorn, isShared) => { this.services.spaces.receive(packet, natsBorn, isShared) }, resolved.maxPatterns)
+    const cluster = createCluster(link, resolved, {
+      node: this.serverId,
+      urls: () => ownUrls(resolved, this.listeners),
+      isLameDuck: () => this.isLameDuck,
+      wake: (mountpoint, queue) => { this.services.durables?.wake(mountpoint, queue) },
+      urlsChanged: () => { this.tellClients() },
+      plainNodesChanged: (mayLive) => { this.inlet.listen(mayLive) }
+    })
+    this.inlet.listen(resolved.plainNodes !== false)
     this.services = {
       options: resolved,
       log: resolved.logger,
       link,
-      spaces: new Spaces(link, this.inlet, resolved),
+      spaces: new Spaces(link, this.inlet, resolved, { id: this.serverId, announcer: cluster?.interest ?? null, prefersHere: resolved.queue === 'local' }),
+      cluster,
       policy: new HostHookPolicy(link),
       authenticator,
       seats: new Seats(),
-      durables: createDurables(link, resolved, (space, subject) => { this.answer(space, subject) }),
+      durables: createDurables(link, resolved, ({ router }, subject) => {
+        router.answer(subject)
+        this.services.flusher.flush()
+      }),
       flusher: new Flusher(),
       counters: this.counters,
       closed: (client) => { this.forget(client) }
@@ -127,15 +133,14 @@ export class Gateway {
    */
   async listen (): Promise<void> {
     if (this.isClosed) throw new NatsError('NATS_ERR_CLOSED')
-    await this.services.durables?.open()
+    const { cluster, durables, spaces } = this.services
+    await durables?.open()
+    if (cluster !== null) await join(cluster, spaces)
     await this.listeners.listen(this.options)
-    if (this.isClosed) {
-      this.stopListening()
-      throw new NatsError('NATS_ERR_CLOSED')
-    }
-    const { listeners: { tcp, websocket }, services: { log } } = this
-    for (const { host, port } of tcp) log.info({}, `Listening for client connections on ${host}:${port}`)
-    if (websocket !== null) log.info({}, `Listening for websocket clients on ${websocket.host}:${websocket.port}`)
+    if (this.isClosed) this.stopListening()
+    if (this.isClosed) throw new NatsError('NATS_ERR_CLOSED')
+    cluster?.announce()
+    for (const address of this.listeners.addresses) this.services.log.info({}, `Listening for ${address}`)
   }
 
   /**
@@ -160,14 +165,7 @@ export class Gateway {
 
   /** What keeps the gateway from doing its work. */
   health (): Health {
-    const problem = this.services.durables?.problem ?? null
-    return { ok: problem === null, problems: problem === null ? [] : [`durable subscriptions: ${problem}`] }
-  }
-
-  /** An empty message for whoever asked for an answer to an acknowledgement. */
-  private answer ({ router }: Space, subject: string): void {
-    router.route(subject).deliver(messageOf(subject, '', ''), null)
-    this.services.flusher.flush()
+    return healthOf(this.services)
   }
 
   /**
@@ -175,7 +173,7 @@ export class Gateway {
    *
    * @throws {NatsError} NATS_ERR_OPTION for a wrong mountpoint
    */
-  accept (stream: ClientStream, { greeting = this.listeners.greeting(), request, mountpoint = this.options.mountpoint, rules = tcpRules, info = {}, fields = {} }: Partial<Arrival> = {}, full = this.isFull): void {
+  accept (stream: ClientStream, { greeting = this.listeners.greeting(), request, mountpoint = this.options.mountpoint, rules = tcpRules, info = {}, fields = {} }: Partial<Arrival> = {}, refused = this.admit(stream)): void {
     if (this.isClosed) {
       stream.destroy()
       return
@@ -183,7 +181,6 @@ export class Gateway {
     checkMountpointIn('mountpoint', mountpoint)
     const arrival = { greeting, request, mountpoint, rules, info, fields }
     const client = new Client(stream, arrival, this.services)
-    const refused = this.admission.enter(client.address, full ? Infinity : 0, this.options)
     this.counters.totalConnections++
     this.clients.set(client.cid, client)
     client.start(this.info(arrival, client.address))
@@ -191,19 +188,19 @@ export class Gateway {
     if (refused !== null) client.fail(refused)
   }
 
-  private get isFull (): boolean {
-    const { maxConnections } = this.options
-    return maxConnections > 0 && this.clients.size + this.listeners.pending >= maxConnections
+  private admit (stream: ClientStream): NatsError | null {
+    return this.admission.admit(stream, this.clients.size + this.listeners.pending, this.options)
   }
 
   /** What INFO tells a client. */
   private info (arrival: Arrival, address: string): Info {
-    const { options, services: { authenticator, policy }, serverId, port, isLameDuck } = this
+    const { options, services: { authenticator, cluster, policy }, serverId, port, isLameDuck } = this
     return infoFor({
       options,
       serverId,
       port,
       isLameDuck,
+      urls: clusterUrls(cluster, ownUrls(options, this.listeners), arrival.request !== undefined),
       isAuthRequired: authenticator.isAnnounced(arrival.rules) || policy.authenticates,
       needsNonce: authenticator.needsNonce || policy.authenticates
     }, arrival, address)
@@ -211,14 +208,11 @@ export class Gateway {
 
   /** The traffic of all connections, past and present. */
   totals (): Traffic {
-    const totals = { ...this.past }
-    for (const client of this.clients.values()) addTraffic(totals, client)
-    return totals
+    return totalTraffic(this.past, this.clients.values())
   }
 
   private forget (client: Client): void {
     this.clients.delete(client.cid)
-    this.admission.leave(client.address)
     addTraffic(this.past, client)
     this.duck.left()
   }
@@ -257,10 +251,16 @@ export class Gateway {
     this.isLameDuck = true
     this.stopListening()
     this.services.log.info({}, 'Entering lame duck mode, stop accepting new clients')
+    this.tellClients()
+    this.services.cluster?.announce()
+    await this.duck.run(this.options)
+  }
+
+  /** INFO, to the clients that take it at any time. */
+  private tellClients (): void {
     for (const client of this.clients.values()) {
       if (client.options.protocol >= 1 && client.hadPong) client.sendInfo(this.info(client.arrival, client.address))
     }
-    await this.duck.run(this.options)
   }
 
   /** Closes the listener and every connection, and leaves the broker as it was. May be called again. */
@@ -269,14 +269,15 @@ export class Gateway {
     this.isClosed = true
     this.listeners.close()
     for (const client of [...this.clients.values()]) client.close('', serverShutdown)
-    const { durables, link, spaces } = this.services
+    const { cluster, durables, link, spaces } = this.services
+    if (cluster !== null) await drained(cluster, link)
     await durables?.close()
     link.broker.removeListener('closed', this.brokerClosed)
     spaces.replies?.close()
+    cluster?.close()
     this.inlet.close()
     link.close()
-    // A Redis that is away never answers.
-    await Promise.race([link.settled(), delay(settleTime, undefined, { ref: false })])
+    await link.settled(settleTime)
     this.redis?.close()
   }
 }

@@ -1,7 +1,7 @@
 export { default } from './plugin.ts'
 export type { NatsGatewayOptions } from './plugin.ts'
 export { createGateway, Gateway } from './gateway.ts'
-export type { Health } from './gateway.ts'
+export type { Health } from './gateway/health.ts'
 export type { DurableGroups, DurableInfo } from './durable/durables.ts'
 export type { Broker } from './broker/host.ts'
 export type { AckKind, DurablePatterns, GatewayOptions, Logger, RedisOption, ResolvedOptions } from './options.ts'

@@ -1,8 +1,11 @@
-import type { Cluster, Redis } from 'ioredis'
 import { NatsError } from './errors.ts'
 import type { AuthorizationOption } from './options/authorization.ts'
+import { type Check, integer, isPlainObject } from './options/check.ts'
+import { redis, type RedisOption } from './options/redis.ts'
 import type { TlsOptions } from './options/tls.ts'
 import type { WebsocketOptions } from './options/websocket.ts'
+
+export type { RedisOption } from './options/redis.ts'
 
 /** The part of pino's interface that the gateway writes to. */
 export interface Logger {
@@ -32,16 +35,6 @@ export interface ListenerOptions {
   readonly host?: string
   readonly port: number
   readonly mountpoint?: string
-}
-
-/** The Redis of a host whose persistence is aedes-persistence-redis: one of `connection` and `url`. */
-export interface RedisOption {
-  /** Of ioredis; the host closes it. */
-  connection?: Redis | Cluster
-  /** `redis://[user:password@]host:port[/db]`, for a connection of the gateway's own. */
-  url?: string
-  /** What the host gave to aedes-persistence-redis as `packetTTL`: seconds that a stored packet lives, 0 for ever. */
-  packetTTL?: (packet: object) => number
 }
 
 /** The options of a gateway; every one may be left out. Sizes are bytes, times milliseconds. */
@@ -87,23 +80,14 @@ export interface GatewayOptions {
   expiry?: number
   confirm?: boolean
   redis?: RedisOption | null
+  plainNodes?: boolean | 'auto'
+  queue?: 'any' | 'local'
+  maxPatterns?: number
   logger?: Logger | false
 }
 
 /** The options with every default filled in, frozen. */
 export type ResolvedOptions = Readonly<Omit<Required<GatewayOptions>, 'logger'>> & { readonly logger: Logger }
-
-interface Check {
-  readonly allowed: string
-  readonly test: (value: unknown) => boolean
-}
-
-function integer (low: number, high: number): Check {
-  return {
-    allowed: `a whole number from ${low} to ${high}`,
-    test: (value) => Number.isInteger(value) && (value as number) >= low && (value as number) <= high
-  }
-}
 
 const boolean: Check = { allowed: 'true or false', test: (value) => typeof value === 'boolean' }
 const name: Check = { allowed: 'a string of printable characters', test: (value) => typeof value === 'string' && /^[^\p{Cc}]+$/u.test(value) }
@@ -172,21 +156,8 @@ const subject: Check = {
   allowed: 'a subject without wildcards',
   test: (value) => typeof value === 'string' && /^[\w-]+(?:\.[\w-]+)*$/.test(value)
 }
-const redis: Check = {
-  allowed: "null, or an object with either 'connection' (of ioredis) or 'url' (redis://host:port), and 'packetTTL' if the persistence has one",
-  test: (value) => value === null || (isPlainObject(value) && isRedisOption(value))
-}
-
-function isPlainObject (value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function isRedisOption ({ connection, url, packetTTL, ...others }: Record<string, unknown>): boolean {
-  const hasConnection = typeof (connection as { duplicate?: unknown } | undefined)?.duplicate === 'function'
-  const hasUrl = typeof url === 'string' && /^rediss?:\/\/\S+$/.test(url)
-  return Object.keys(others).length === 0 && hasConnection !== hasUrl &&
-    (connection === undefined || url === undefined) && (packetTTL === undefined || typeof packetTTL === 'function')
-}
+const plainNodes: Check = { allowed: "true, false or 'auto'", test: (value) => typeof value === 'boolean' || value === 'auto' }
+const queue: Check = { allowed: "'any' or 'local'", test: (value) => value === 'any' || value === 'local' }
 
 const logMethods = ['trace', 'debug', 'info', 'warn', 'error'] as const
 const logger: Check = {
@@ -253,6 +224,9 @@ export const optionTable = {
   expiry: { default: 604_800_000, check: integer(1000, Number.MAX_SAFE_INTEGER), key: 'durable.expiry', doc: 'Time without a member after which a durable group is removed (and a filter of it, if no member asks for it).' },
   confirm: { default: false, check: boolean, doc: 'Whether a QoS 1 publish of an MQTT client is stored before it is acknowledged. The stand-alone server sets it.' },
   redis: { default: null, check: redis, doc: 'The Redis of the host, if its persistence is aedes-persistence-redis: an object with `connection` or `url`, and `packetTTL` if the persistence has one.' },
+  plainNodes: { default: 'auto', check: plainNodes, key: 'plain_nodes', doc: 'Whether other nodes on the same queue may run Aedes without the gateway: requests that nobody serves are not answered at once then. `\'auto\'` finds out; it takes one heartbeat of Aedes.' },
+  queue: { default: 'any', check: queue, key: 'queue', doc: 'Which member of a queue group gets a message: any of the cluster, or, with `\'local\'`, one of the node where the message came in if there is one.' },
+  maxPatterns: { default: 100, check: integer(1, 1_000_000), key: 'max_patterns', doc: 'Most patterns that a shared queue is asked for, for nodes without the gateway; more are collapsed to common prefixes. Redis looks at each pattern for each message.' },
   logger: { default: false, check: logger, doc: "Logger with pino's interface; inside Fastify its own is the default. `false` is silent." }
 } as const satisfies Record<keyof GatewayOptions, OptionRow>
 

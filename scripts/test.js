@@ -38,20 +38,21 @@ function installPackages () {
   step('npm ci', 'npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'])
 }
 
-/** The servers that the tests run against. */
-function installServers () {
+/** The servers that the tests run against, and the browser. */
+function installPrograms () {
   const missing = ['nats-server', ...process.env.REDIS_URL ? [] : ['redis-server']].filter((name) => !isInstalled(name))
+  if (!existsSync(process.env.CHROMIUM ?? '/usr/bin/chromium')) missing.push('chromium')
   if (missing.length === 0) return
   const isDebianRoot = existsSync('/etc/debian_version') && process.getuid?.() === 0 && isInstalled('apt-get')
   if (!isDebianRoot) {
-    finish(0, 1, 1, `The tests need ${missing.join(' and ')}: install ${missing.length > 1 ? 'them' : 'it'} (Debian: apt-get install ${missing.join(' ')}), ` +
-      'or set REDIS_URL for a Redis that runs already. See CONTRIBUTING.md.')
+    finish(0, 1, 1, `The tests need ${missing.join(', ')}: install ${missing.length > 1 ? 'them' : 'it'} (Debian: apt-get install ${missing.join(' ')}), ` +
+      'or set REDIS_URL for a Redis that runs already, CHROMIUM to the path of a Chromium or Chrome. See CONTRIBUTING.md.')
   }
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   console.log(`\n> apt-get install ${missing.join(' ')}`)
-  if (run('apt-get', ['install', '-y', '-qq', ...missing], { env, stdio: 'ignore' }) === 0) return
+  if (run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], { env, stdio: 'ignore' }) === 0) return
   run('apt-get', ['update', '-qq'], { env, stdio: 'ignore' })
-  if (run('apt-get', ['install', '-y', '-qq', ...missing], { env }) !== 0) finish(0, 1, 1, 'apt-get failed')
+  if (run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], { env }) !== 0) finish(0, 1, 1, 'apt-get failed')
 }
 
 function countResults () {
@@ -79,7 +80,7 @@ function checkCoverage () {
 
 process.chdir(new URL('..', import.meta.url).pathname)
 installPackages()
-installServers()
+installPrograms()
 step('lint', 'npx', ['--no-install', 'eslint'])
 step('types', 'npx', ['--no-install', 'tsc', '-p', 'tsconfig.json'])
 step('build', process.execPath, ['scripts/build.js'])

@@ -3,6 +3,7 @@ import { connectMqtt } from './helper/mqtt.ts'
 import { Process } from './helper/processes.ts'
 import { connect } from './helper/raw.ts'
 import { startServer } from './helper/server.ts'
+import { dialNats, hello } from './secure/web-client.ts'
 
 function example (name: string): string {
   return new URL(`../example/${name}`, import.meta.url).pathname
@@ -59,3 +60,18 @@ for (const name of ['aedes.js', 'fastify.js']) {
     t.equal(await client.end(), '')
   })
 }
+
+t.test('web.js', async (t) => {
+  const run = new Process(t, process.execPath, [example('web.js')], { ...process.env, NATS_PORT: '0', MQTT_PORT: '0', PORT: '0' })
+  const [, natsPort, httpPort] = await run.until(/NATS on port (\d+), MQTT on port \d+, HTTP on port (\d+)/)
+  const site = `http://127.0.0.1:${httpPort}`
+  t.match(await (await fetch(site)).text(), /from '\/nats\.js'/)
+  t.match(await (await fetch(`${site}/nats.js`)).text(), /^export \{.* connect as connect/m)
+  const visitor = await dialNats(t, `${site.replace('http', 'ws')}/nats`)
+  visitor.send(`${hello}SUB devices.boiler.telemetry 1\r\nSUB > 2\r\nPUB devices.boiler.telemetry 0\r\n\r\n`)
+  const answer = await visitor.expect(/[^]*HMSG devices\.boiler\.telemetry 1 [^]*\{"temperature":[^]*?\r\n/)
+  for (const denied of ['Subscription to ">"', 'Publish to "devices.boiler.telemetry"']) t.match(answer, `-ERR 'Permissions Violation for ${denied}'\r\n`)
+  const service = await connect(t, Number(natsPort), { user: 'service', pass: 'secret' })
+  t.equal(await service.fence(), '')
+  await run.stop('SIGTERM')
+})

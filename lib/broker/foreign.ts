@@ -9,6 +9,8 @@ import type { MqListener, Qlobber } from './host.ts'
 export class ForeignInterest {
   /** Grows whenever the answer of `matches` may have changed. */
   generation = 0
+  /** Told of each filter, as a subject, that somebody begins to listen to, or ends. */
+  onChange: ((filter: string, isListened: boolean) => void) | null = null
   private readonly filters = new Trie<string>()
   private readonly listeners = new Map<string, MqListener[]>()
 
@@ -30,7 +32,10 @@ export class ForeignInterest {
       return
     }
     this.listeners.set(topicFilter, [listener])
-    for (const filter of subjectsOf(topicFilter)) this.filters.insert(filter, topicFilter)
+    for (const filter of subjectsOf(topicFilter)) {
+      this.filters.insert(filter, topicFilter)
+      this.onChange?.(filter, true)
+    }
     this.generation++
   }
 
@@ -44,8 +49,16 @@ export class ForeignInterest {
 
   removeAll (topicFilter: string): void {
     if (!this.listeners.delete(topicFilter)) return
-    for (const filter of subjectsOf(topicFilter)) this.filters.remove(filter, topicFilter)
+    for (const filter of subjectsOf(topicFilter)) {
+      this.filters.remove(filter, topicFilter)
+      this.onChange?.(filter, false)
+    }
     this.generation++
+  }
+
+  /** The filters that somebody listens to, as subjects. */
+  * subjects (): Iterable<string> {
+    for (const topicFilter of this.listeners.keys()) yield * subjectsOf(topicFilter)
   }
 
   /** Whether somebody may listen to a subject. Sometimes nobody does where it says so, never the other way round. */

@@ -133,6 +133,9 @@ export interface HostBroker extends HostHooks, EventEmitter {
   counter: number
   maxTopicLevels: number
   clients: Record<string, HostClient>
+  /** When Aedes has heard of which broker, in milliseconds since 1970; of itself too. */
+  brokers: Record<string, number>
+  opts?: { readonly heartbeatInterval?: number }
   publish (packet: Partial<PublishPacket>, client: object | null, done: Done): void
   subscribe (topic: string, listener: MqListener, done: () => void): void
   unsubscribe (topic: string, listener: MqListener, done: () => void): void

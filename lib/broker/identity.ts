@@ -24,7 +24,15 @@ export function isNatsBorn (packet: PublishPacket): boolean {
  * QoS 1 packet before it is stored: QoS 0 packets in the same count would overtake it and have it thrown away.
  */
 export function laneId (brokerId: string): string {
-  return `${brokerId}/nats`
+  return brokerId + laneSuffix
+}
+
+const laneSuffix = '/nats'
+
+// hot: once per message from another broker
+/** Whether an id is that of a broker, or of its lane. */
+export function isOfBroker (id: string, brokerId: string): boolean {
+  return id === brokerId || (id.length === brokerId.length + laneSuffix.length && id.startsWith(brokerId) && id.endsWith(laneSuffix))
 }
 
 /** Where a counter starts, so that no two lives of a broker with a fixed id use the same numbers. */

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { NatsError } from '../errors.ts'
 import { type Done, type HostBroker, type HostHooks, type MqListener, type PacketProperties, type PublishPacket, defaultHooks } from './host.ts'
 import { ForeignInterest } from './foreign.ts'
@@ -7,6 +8,16 @@ import { installWraps, type WrapOptions, type Wraps } from './wraps.ts'
 
 // A second gateway would take the packets of the first for its own.
 const taken = new WeakSet<HostBroker>()
+
+/** What is known of who listens on other nodes. */
+export interface OtherNodes {
+  /** Grows whenever the answer of `mayListen` may have changed. */
+  readonly generation: number
+  /** Whether something besides gateways may listen to a subject there. */
+  mayListen (subject: string): boolean
+  /** Whether what a broker publishes comes another way than by the queue. */
+  isCovered (brokerId: string): boolean
+}
 
 interface Waiting {
   readonly registration: number
@@ -22,6 +33,12 @@ export class HostLink {
   readonly laneId: string
   /** Whether other nodes may share the queue: then nobody here can know who listens. */
   readonly shared: boolean
+  /** Null while nothing is known of other nodes. */
+  others: OtherNodes | null = null
+  /** Told of each filter, as a subject, that something besides the gateway begins to listen to here, or ends. */
+  onListened: ((filter: string, isListened: boolean) => void) | null = null
+  /** Told of each packet that this broker hands to a shared queue. */
+  onEmit: ((packet: PublishPacket) => void) | null = null
   private readonly defaults: Partial<HostHooks>
   /** Null where the queue does not tell. */
   private readonly foreign: ForeignInterest | null
@@ -41,7 +58,8 @@ export class HostLink {
     this.broker = broker
     this.laneId = laneId(broker.id)
     this.shared = broker.mq.constructor.name !== 'MQEmitter'
-    this.foreign = this.shared || typeof broker.mq._matcher?.visit !== 'function' ? null : new ForeignInterest(broker.mq._matcher)
+    this.foreign = typeof broker.mq._matcher?.visit !== 'function' ? null : new ForeignInterest(broker.mq._matcher)
+    if (this.foreign !== null) this.foreign.onChange = (filter, isListened) => { this.onListened?.(filter, isListened) }
     this.defaults = defaultHooks(broker)
     this.wraps = installWraps(broker, this.shared, { confirm, redis, deadline }, {
       added: (topicFilter, listener) => {
@@ -50,7 +68,9 @@ export class HostLink {
       },
       removed: (topicFilter, listener) => { this.foreign?.remove(topicFilter, listener) },
       removedAll: (topicFilter) => { this.foreign?.removeAll(topicFilter) },
-      refused: () => {}
+      refused: () => {},
+      isOwn: (listener) => this.own.has(listener),
+      emitted: (packet) => { this.onEmit?.(packet) }
     })
   }
 
@@ -59,9 +79,13 @@ export class HostLink {
     taken.delete(this.broker)
   }
 
-  /** Resolves when Redis has answered all that it was asked to store; after `close`, nothing more comes. */
-  settled (): Promise<void> {
-    return this.wraps.settled()
+  /**
+   * Resolves when Redis has answered all that it was asked to store; after `close`, nothing more comes.
+   *
+   * @param patience how long that may take, in milliseconds: a Redis that is away never answers
+   */
+  async settled (patience: number): Promise<void> {
+    await Promise.race([this.wraps.settled(), delay(patience, undefined, { ref: false })])
   }
 
   // Whether the host left a hook as Aedes has it for NATS clients; it may set one at any time.
@@ -93,12 +117,23 @@ export class HostLink {
 
   /** Grows whenever the answer of `hasListener` may have changed. */
   get generation (): number {
-    return this.foreign === null ? 0 : this.foreign.generation
+    return (this.foreign === null ? 0 : this.foreign.generation) + (this.others === null ? 0 : this.others.generation)
   }
 
-  /** Whether somebody besides this gateway may listen to a subject: MQTT clients, the host, other nodes. */
+  /** Whether somebody besides gateways may listen to a subject: MQTT clients, the host, other nodes. */
   hasListener (subject: string): boolean {
-    return this.foreign === null || this.foreign.matches(subject)
+    if (this.foreign === null || this.foreign.matches(subject)) return true
+    return this.shared && (this.others === null || this.others.mayListen(subject))
+  }
+
+  /** The filters, as subjects, that something besides the gateway listens to here; all where the queue does not tell. */
+  listenedSubjects (): Iterable<string> {
+    return this.foreign === null ? ['>'] : this.foreign.subjects()
+  }
+
+  /** Hands the queue what no client is to hear, past Aedes. */
+  emitReserved (topic: string, payload: Buffer, done: Done): void {
+    this.wraps.emit({ cmd: 'publish', topic, payload, qos: 0, retain: false, dup: false, brokerId: this.laneId }, done)
   }
 
   listen (topicFilter: string, listener: MqListener): void {

@@ -1,5 +1,6 @@
 import { BatchStore, type StoreRedis } from './batch-store.ts'
 import { Confirmer } from './confirm.ts'
+import { DeafListeners } from './deaf-listeners.ts'
 import type { Done, HostBroker, HostHooks, MessageQueue, MqListener, PacketProperties, Persistence, PublishPacket, StoredSubscription } from './host.ts'
 import { counterStart, ownIdPrefix } from './identity.ts'
 import { type EnqueueStore, PublishOrder } from './publish-order.ts'
@@ -9,9 +10,11 @@ import { wrap, wrapHook } from './wrap.ts'
 
 // Everything of the host that the gateway wraps, and why. All of it is undone when the gateway closes.
 //
-//   mq.on, mq.removeListener, mq.removeAllListeners   to know who listens besides us, and to keep their order
-//   mq.emit                                           to emit what is stored in the order of the broker's counter, and
-//                                                     header blocks as they were published
+//   mq.on, mq.removeListener, mq.removeAllListeners   to know who listens besides us, to keep their order, and what
+//                                                     gateways say to each other from who listens to `$SYS/#`
+//   mq.emit                                           to emit what is stored in the order of the broker's counter,
+//                                                     header blocks as they were published, and to see on a shared queue
+//                                                     what this node publishes
 //   broker.preConnect                                 to refuse MQTT clients whose id begins with `nats:`
 //   broker.publish                                    to know what is under way, and in which order
 //   broker.authorizePublish                           to have QoS 1 publishes stored before PUBACK (`confirm`)
@@ -39,6 +42,10 @@ export interface WrapReports {
   removedAll (topicFilter: string): void
   /** An MQTT client asks for an id of ours. */
   refused (client: object, id: string): void
+  /** Whether a listener is the gateway's own. */
+  isOwn (listener: MqListener): boolean
+  /** A packet is handed to a shared queue. */
+  emitted (packet: PublishPacket): void
 }
 
 /** The wraps, once installed. */
@@ -48,6 +55,8 @@ export interface Wraps {
   readonly headers: WeakMap<PacketProperties, string>
   /** The host's hook, guarded or not. */
   readonly authorizePublish: HostHooks['authorizePublish']
+  /** The queue's own `emit`. */
+  emit (packet: PublishPacket, done: Done): void
   undo (): void
   /** Resolves when Redis has answered all that it was asked to store. */
   settled (): Promise<void>
@@ -55,11 +64,13 @@ export interface Wraps {
 
 function wrapQueue (mq: MessageQueue, queueOrder: QueueOrder | null, order: PublishOrder, headers: WeakMap<PacketProperties, string>, reports: WrapReports, active: () => boolean): (() => unknown)[] {
   const { on, emit, removeListener, removeAllListeners } = mq
+  const deaf = new DeafListeners()
 
   function wrappedOn (this: MessageQueue, topic: string, listener: MqListener, done?: () => void): unknown {
     if (!active()) return on.call(this, topic, listener, done)
     const live = reports.added(topic, listener)
-    const run = (): unknown => on.call(this, topic, listener, () => {
+    const given = queueOrder === null || reports.isOwn(listener) ? listener : deaf.add(topic, listener)
+    const run = (): unknown => on.call(this, topic, given, () => {
       live()
       done?.()
     })
@@ -70,7 +81,8 @@ function wrapQueue (mq: MessageQueue, queueOrder: QueueOrder | null, order: Publ
 
   function wrappedRemove (this: MessageQueue, topic: string, listener: MqListener, done?: () => void): unknown {
     if (!active()) return removeListener.call(this, topic, listener, done)
-    const run = (removed?: () => void): unknown => removeListener.call(this, topic, listener, () => {
+    const given = deaf.remove(topic, listener)
+    const run = (removed?: () => void): unknown => removeListener.call(this, topic, given, () => {
       // mqemitter removes a tick later, just before it says so.
       if (active()) reports.removed(topic, listener)
       removed?.()
@@ -96,8 +108,9 @@ function wrapQueue (mq: MessageQueue, queueOrder: QueueOrder | null, order: Publ
     return order.emit(packet, done)
   }
 
-  const undo = [wrap(mq, 'on', wrappedOn), wrap(mq, 'removeListener', wrappedRemove), wrap(mq, 'emit', wrappedEmit)]
+  const undo: (() => unknown)[] = [wrap(mq, 'on', wrappedOn), wrap(mq, 'removeListener', wrappedRemove), wrap(mq, 'emit', wrappedEmit)]
   if (removeAllListeners !== undefined) undo.push(wrap(mq, 'removeAllListeners', wrappedRemoveAll))
+  undo.push(() => { deaf.undo(mq) })
   return undo
 }
 
@@ -167,7 +180,15 @@ export function installWraps (broker: HostBroker, shared: boolean, { confirm, re
   // A broker with a fixed id would store over what it has stored in its last life.
   broker.counter = Math.max(broker.counter, counterStart())
   const batches = redis === null ? null : new BatchStore(redis)
-  const order = new PublishOrder(broker, batches ?? storeOf(broker.persistence, deadline), broker.mq.emit, deadline)
+  const { emit } = broker.mq
+  const seen: MessageQueue['emit'] = !shared
+    ? emit
+    : function (this: MessageQueue, packet, done) {
+      // In front of the queue, so that nothing overtakes it there.
+      if (installed) reports.emitted(packet)
+      return emit.call(this, packet, done)
+    }
+  const order = new PublishOrder(broker, batches ?? storeOf(broker.persistence, deadline), seen, deadline)
   const confirmer = confirm ? new Confirmer(broker, order) : null
   const queueOrder = shared ? new QueueOrder() : null
   const headers = new WeakMap<PacketProperties, string>()
@@ -179,6 +200,7 @@ export function installWraps (broker: HostBroker, shared: boolean, { confirm, re
     order,
     headers,
     get authorizePublish () { return authorizePublish?.hook ?? broker.authorizePublish },
+    emit: (packet, done) => { emit.call(broker.mq, packet, done) },
     undo: () => {
       for (const each of undo) each()
       preConnect.undo()

@@ -69,7 +69,7 @@ function valueOf (reader: ConfigReader, name: OptionName, node: ConfigNode): str
   const bare = durations[name]
   if (bare !== undefined) return reader.duration(node, bare)
   if (node.kind === 'string' && typeof optionRows[name].default === 'string') return node.value
-  if (node.kind === 'boolean' && typeof optionRows[name].default === 'boolean') return node.value
+  if (node.kind === 'boolean' && optionRows[name].check.test(node.value)) return node.value
   if (node.kind === 'integer' && typeof optionRows[name].default === 'number') return node.value
   return reader.wrong(node, allowedValue(name))
 }

@@ -13,6 +13,11 @@ export interface ClientStream extends Duplex {
   closeWith? (code: number, text: string): void
 }
 
+/** The address of the other end; empty where there is none. */
+export function addressOf ({ remoteAddress = '' }: ClientStream): string {
+  return remoteAddress.replace(/^::ffff:/, '')
+}
+
 /** What the server has said of itself to a connection. */
 export interface Greeting {
   /** `client_id` of INFO. */

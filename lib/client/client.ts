@@ -4,7 +4,7 @@ import type { Permissions } from '../auth/permissions.ts'
 import { Facade } from '../broker/facade.ts'
 import { connectionId } from '../broker/identity.ts'
 import { NatsError } from '../errors.ts'
-import type { Clog, Producer } from '../routing/router.ts'
+import type { Clog, Producer } from '../routing/receiver.ts'
 import type { Space } from '../routing/spaces.ts'
 import { clientClosed, closeStatusOf } from '../wire/close-status.ts'
 import { type ConnectOptions, defaultConnectOptions, withFields } from '../wire/connect.ts'
@@ -12,7 +12,7 @@ import { infoLine, type Info } from '../wire/info.ts'
 import type { Message } from '../wire/message.ts'
 import { Parser } from '../wire/parser.ts'
 import { errorLine, PING } from '../wire/serializer.ts'
-import type { Arrival, ClientStream } from './arrival.ts'
+import { addressOf, type Arrival, type ClientStream } from './arrival.ts'
 import { Backlog } from './backlog.ts'
 import { Clock } from './clock.ts'
 import { Dispatch } from './dispatch.ts'
@@ -24,6 +24,7 @@ import { Outbox } from './outbox.ts'
 import type { Services } from './services.ts'
 import type { Subscription, SubscriptionOwner } from './subscription.ts'
 import { traced } from './tracer.ts'
+import { begin } from './verbs/connect.ts'
 
 /** One NATS connection: its state and its life. What it is told is in dispatch.ts and verbs/. */
 export class Client implements SubscriptionOwner {
@@ -54,6 +55,8 @@ export class Client implements SubscriptionOwner {
   hadPong = false
   /** The latest registration at the broker that a SUB of this client needs. */
   registration = 0
+  /** The latest change of what this node wants that a SUB of this client needs other nodes to know. */
+  announcement = 0
   /** The latest SUB that is sent retained messages; null when there was none. */
   retained: Clog | null = null
   inMessages = 0
@@ -65,6 +68,7 @@ export class Client implements SubscriptionOwner {
   private readonly pings: ((() => void) | null)[] = []
   private readonly parser: Parser
   private readonly hostSide: HostSide
+  private hasBegun = false
 
   constructor (socket: ClientStream, arrival: Arrival, services: Services) {
     const { options } = services
@@ -73,7 +77,7 @@ export class Client implements SubscriptionOwner {
     this.arrival = arrival
     this.space = services.spaces.main
     this.socket = socket
-    this.address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
+    this.address = addressOf(socket)
     this.port = socket.remotePort ?? 0
     this.outbox = new Outbox(socket, services.flusher, this, options.maxPending, options.writeDeadline)
     this.keepalive = new Keepalive(this, options.pingInterval, options.pingMax)
@@ -140,9 +144,22 @@ export class Client implements SubscriptionOwner {
 
   private read (chunk: Buffer): void {
     if (this.state === 'closed') return
+    if (!this.hasBegun) {
+      this.hasBegun = true
+      begin(this, chunk[0] as number)
+    }
     this.parser.push(chunk)
     this.keepalive.read()
     this.services.flusher.flush()
+  }
+
+  /** Calls back once every SUB so far is in effect, also for what other nodes publish. */
+  whenLive (callback: () => void): void {
+    const { cluster, link } = this.services
+    link.whenLive(this.registration, () => {
+      if (cluster === null) callback()
+      else cluster.whenKnown(this.announcement, callback)
+    })
   }
 
   /** Calls back once every SUB has the retained messages that it gets. */

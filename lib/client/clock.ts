@@ -19,6 +19,11 @@ export class Clock {
     this.wait ??= setTimeout(() => { this.fail(new NatsError('NATS_ERR_AUTHENTICATION_TIMEOUT', String(time))) }, time)
   }
 
+  /** Whether CONNECT is waited for. */
+  get isWaiting (): boolean {
+    return this.wait !== null
+  }
+
   stopWaiting (): void {
     if (this.wait !== null) clearTimeout(this.wait)
     this.wait = null

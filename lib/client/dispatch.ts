@@ -60,7 +60,7 @@ export class Dispatch implements FrameSink {
   private pingReady (): void {
     const { client } = this
     const { link } = client.services
-    client.gate.await<void>((done) => { link.whenLive(client.registration, () => { client.whenRetained(done) }) }, () => {
+    client.gate.await<void>((done) => { client.whenLive(() => { client.whenRetained(done) }) }, () => {
       client.outbox.write(PONG)
       client.hadPong = true
       link.broker.emit('ping', { cmd: 'pingreq' }, client.facade)

@@ -1,7 +1,7 @@
 import type { Durables, Membership } from '../durable/durables.ts'
 import type { Recipient } from '../durable/member.ts'
 import type { AckKind } from '../options.ts'
-import type { Producer } from '../routing/router.ts'
+import type { Producer } from '../routing/receiver.ts'
 import type { Message } from '../wire/message.ts'
 import type { Client } from './client.ts'
 import { type Granted, Subscription } from './subscription.ts'

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import type { Clog } from '../routing/router.ts'
+import type { Clog } from '../routing/receiver.ts'
 import { maxStall } from '../wire/limits.ts'
 import type { Parser } from '../wire/parser.ts'
 
@@ -75,7 +75,7 @@ export class Gate {
       this.stalled = false
       this.release()
     }
-    const timer = setTimeout(done, maxStall)
+    const timer = setTimeout(done, clog.patience ?? maxStall)
     clog.whenRelieved(done)
   }
 

@@ -1,7 +1,7 @@
 import type { FacadeTarget } from '../broker/facade.ts'
 import type { PublishPacket } from '../broker/host.ts'
 import { NatsError } from '../errors.ts'
-import type { Producer } from '../routing/router.ts'
+import type { Producer } from '../routing/receiver.ts'
 import type { Message } from '../wire/message.ts'
 import type { Client } from './client.ts'
 import { Subscription } from './subscription.ts'

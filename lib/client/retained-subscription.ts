@@ -1,6 +1,6 @@
 import type { PublishPacket } from '../broker/host.ts'
 import { inTime, retainedFor } from '../broker/retained.ts'
-import type { Clog, Producer } from '../routing/router.ts'
+import type { Clog, Producer } from '../routing/receiver.ts'
 import { stallShare } from '../wire/limits.ts'
 import type { Message } from '../wire/message.ts'
 import type { Client } from './client.ts'
@@ -75,7 +75,7 @@ export class RetainedSubscription extends Subscription implements Clog {
     const { client, filter } = this
     const { space: { names, bridge }, services: { flusher, link } } = client
     // What is published from then on comes live.
-    await inTime(new Promise<void>((resolve) => { link.whenLive(client.registration, resolve) }))
+    await inTime(new Promise<void>((resolve) => { client.whenLive(resolve) }))
     for await (const { packet, subject } of retainedFor(link, names, filter)) {
       if (this.closed) return
       if (packet.clientId === client.clientId && !client.echo) continue

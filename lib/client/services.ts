@@ -2,6 +2,7 @@ import type { Authenticator } from '../auth/authenticator.ts'
 import type { HostHookPolicy } from '../auth/hooks.ts'
 import type { Seats } from '../auth/seats.ts'
 import type { HostLink } from '../broker/link.ts'
+import type { Cluster } from '../cluster/cluster.ts'
 import type { Durables } from '../durable/durables.ts'
 import type { Logger, ResolvedOptions } from '../options.ts'
 import type { Spaces } from '../routing/spaces.ts'
@@ -23,6 +24,13 @@ export function addTraffic (totals: Traffic, more: Traffic): void {
   totals.outBytes += more.outBytes
 }
 
+/** The traffic of all connections, past and present. */
+export function totalTraffic (past: Traffic, present: Iterable<Traffic>): Traffic {
+  const totals = { ...past }
+  for (const each of present) addTraffic(totals, each)
+  return totals
+}
+
 /** Counts since the gateway began; plain fields that connections add to. */
 export class Counters {
   slowConsumers = 0
@@ -39,6 +47,8 @@ export interface Services {
   readonly log: Logger
   readonly link: HostLink
   readonly spaces: Spaces
+  /** Null where the broker shares its queue with nobody. */
+  readonly cluster: Cluster | null
   readonly policy: HostHookPolicy
   /** Replaced when users or permissions are updated. */
   authenticator: Authenticator

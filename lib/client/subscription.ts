@@ -1,5 +1,5 @@
 import type { Permissions } from '../auth/permissions.ts'
-import type { Producer, Receiver } from '../routing/router.ts'
+import type { Producer, Receiver } from '../routing/receiver.ts'
 import type { Message } from '../wire/message.ts'
 import type { Outbox } from './outbox.ts'
 

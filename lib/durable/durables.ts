@@ -144,6 +144,11 @@ export class Durables implements DurableGroups {
     return new Membership(group, member)
   }
 
+  /** A message was stored for a queue group, as another node says. */
+  wake (mountpoint: string, queue: string): void {
+    this.groups.get(idOf(textOf(queue), mountpoint))?.wake()
+  }
+
   /** A connection is gone. */
   disconnected (owner: object): void {
     const own = this.memberships.get(owner)

@@ -1,3 +1,4 @@
+import { addressOf, type ClientStream } from '../client/arrival.ts'
 import { NatsError } from '../errors.ts'
 import type { ResolvedOptions } from '../options.ts'
 
@@ -34,27 +35,38 @@ export class Admission {
   private sweptAt = 0
 
   /**
-   * Counts a connection, which has to `leave`.
+   * Counts a connection until its stream closes, unless it may not stay.
+   *
+   * @param others the connections that there are
+   * @returns what to tell it before it is closed; null when it may stay
+   */
+  admit (stream: ClientStream, others: number, options: AdmissionOptions): NatsError | null {
+    // It may be gone by the time that somebody asks again.
+    const address = addressOf(stream)
+    const refused = this.enter(address, others, options)
+    if (refused === null) stream.once('close', () => { this.leave(address) })
+    return refused
+  }
+
+  /**
+   * Counts a connection that may stay, and then has to `leave`.
    *
    * @param address empty for one that has none, which no limit of addresses holds for
-   * @param others the connections that there are
    * @param now in milliseconds
-   * @returns what to tell it before it is closed; null when it may stay
    */
   enter (address: string, others: number, options: AdmissionOptions, now = performance.now()): NatsError | null {
     const { maxConnections, maxConnectionsPerAddress, maxConnectionRate } = options
-    const full = maxConnections > 0 && others >= maxConnections ? new NatsError('NATS_ERR_MAX_CONNECTIONS', String(maxConnections)) : null
-    if (address === '') return full
+    if (maxConnections > 0 && others >= maxConnections) return new NatsError('NATS_ERR_MAX_CONNECTIONS', String(maxConnections))
+    if (address === '') return null
     const from = origin(address)
     const same = this.connected.get(from) ?? 0
-    this.connected.set(from, same + 1)
-    if (full !== null) return full
     if (maxConnectionsPerAddress > 0 && same >= maxConnectionsPerAddress) {
       return new NatsError('NATS_ERR_MAX_CONNECTIONS_PER_ADDRESS', String(maxConnectionsPerAddress), from)
     }
     if (maxConnectionRate > 0 && !this.take(from, maxConnectionRate, now)) {
       return new NatsError('NATS_ERR_CONNECTION_RATE', String(maxConnectionRate), from)
     }
+    this.connected.set(from, same + 1)
     return null
   }
 

@@ -11,6 +11,8 @@ export interface Shown {
   /** The port of its own listener. */
   readonly port: number
   readonly isLameDuck: boolean
+  /** Where the client may go, in a cluster. */
+  readonly urls: readonly string[]
   readonly isAuthRequired: boolean
   readonly needsNonce: boolean
 }
@@ -41,6 +43,7 @@ export function infoFor (shown: Shown, { greeting: { cid, nonce }, info: { host,
     client_ip: address.replace(/^::ffff:/, '')
   }
   if (shown.needsNonce) info.nonce = nonce
+  if (shown.urls.length > 0) info.connect_urls = shown.urls
   if (shown.isLameDuck) info.ldm = true
   return info
 }

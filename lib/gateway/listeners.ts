@@ -51,10 +51,10 @@ export function checkListeners ({ host, tls, websocket }: ResolvedOptions): List
 export interface Reception {
   /** INFO for a connection that is not accepted yet. */
   greet (arrival: Arrival, address: string): string
-  /** Whether there are as many connections as may be, those that are not accepted yet among them. */
-  isFull (): boolean
-  /** @param full whether the connection is one too many; asked anew where it is left out */
-  accept (stream: ClientStream, arrival: Arrival, full?: boolean): void
+  /** Counts a connection that begins, those that are not accepted yet among the others; what to tell it if it is one too many. */
+  admit (stream: ClientStream): NatsError | null
+  /** @param refused what `admit` said of the connection; asked where it is left out */
+  accept (stream: ClientStream, arrival: Arrival, refused?: NatsError | null): void
   /** A connection did not come to be. */
   failed (address: string, reason: string): void
 }
@@ -84,7 +84,7 @@ export class Listeners {
 
   /** Connections on their way to `accept`. */
   get pending (): number {
-    return this.tls?.size ?? 0
+    return (this.tls?.size ?? 0) + (this.websocket?.pending ?? 0)
   }
 
   greeting (isGreeted = false): Greeting {
@@ -102,9 +102,13 @@ export class Listeners {
         listeners.push(await listenTcp(each.host ?? host, each.port, (socket) => { this.open(socket, each.mountpoint ?? mountpoint) }))
       }
       if (websocket !== null && websocket.port !== null) {
-        this.websocket = await listenWebsocket(websocket, options, (stream, request) => {
-          this.welcome(stream, request, options, { host: websocket.host, port: this.websocket?.port ?? 0 })
-        }, (address, reason) => { this.reception.failed(address, reason) })
+        this.websocket = await listenWebsocket(websocket, options, {
+          admit: (socket) => this.reception.admit(socket),
+          accept: (stream, request, refused) => {
+            this.welcome(stream, request, options, { host: websocket.host, port: this.websocket?.port ?? 0 }, refused)
+          },
+          failed: (address, reason) => { this.reception.failed(address, reason) }
+        })
       }
     } catch (error) {
       this.stop()
@@ -122,20 +126,21 @@ export class Listeners {
   private open (socket: Socket, mountpoint: string): void {
     const { tls, reception, settings: { tcpRules: rules } } = this
     const arrival = { greeting: this.greeting(), request: undefined, mountpoint, rules, info: {}, fields: {} }
+    const refused = reception.admit(socket)
     // As in nats-server, who is one too many is told so in the clear (server/server.go createClient).
-    if (tls === null || reception.isFull()) {
-      reception.accept(socket, { ...arrival, info: tls?.info(true) ?? {} })
+    if (tls === null || refused !== null) {
+      reception.accept(socket, { ...arrival, info: tls?.info(true) ?? {} }, refused)
       return
     }
     const address = `${socket.remoteAddress}:${socket.remotePort}`
     tls.open(socket, {
       greet: () => reception.greet({ ...arrival, info: tls.info(true) }, socket.remoteAddress ?? ''),
-      opened: (stream, isGreeted) => { reception.accept(stream, { ...arrival, greeting: { ...arrival.greeting, isGreeted }, info: tls.info(isGreeted) }, false) },
+      opened: (stream, isGreeted) => { reception.accept(stream, { ...arrival, greeting: { ...arrival.greeting, isGreeted }, info: tls.info(isGreeted) }, null) },
       failed: (reason) => { reception.failed(address, reason) }
     })
   }
 
-  private welcome (stream: WebsocketStream, request: IncomingMessage, { mountpoint }: ResolvedOptions, info: Arrival['info']): void {
+  private welcome (stream: WebsocketStream, request: IncomingMessage, { mountpoint }: ResolvedOptions, info: Arrival['info'], refused?: NatsError | null): void {
     const { websocket, websocketRules: rules } = this.settings
     this.reception.accept(stream, {
       greeting: this.greeting(),
@@ -144,7 +149,13 @@ export class Listeners {
       rules,
       info: websocket?.tls == null ? info : { ...info, tls_required: true },
       fields: stream.details.cookies
-    })
+    }, refused)
+  }
+
+  /** What is listened for, and where, in words. */
+  get addresses (): string[] {
+    const tcp = this.tcp.map(({ host, port }) => `client connections on ${host}:${port}`)
+    return this.websocket === null ? tcp : [...tcp, `websocket clients on ${this.websocket.host}:${this.websocket.port}`]
   }
 
   /** Whether other settings ask clients for something else. */

@@ -26,12 +26,16 @@ export interface Awaited {
   readonly requester: Requester | null
   count: number
   /** When it stops waiting, in milliseconds since 1970. */
-  readonly deadline: number
+  deadline: number
 }
 
-// Requests to one device that wait for an answer at a time, and to all devices; a later one is not answered.
+// Requests to one device that wait for an answer at a time, and to all devices; a later one is not answered. Their names
+// may be long: all of them together are bounded by bytes, too.
 const maxAwaited = 1024
 const maxAwaitedByAll = 65_536
+const maxBytes = 33_554_432
+// What a request takes besides its names, about.
+const awaitedBytes = 256
 // How often requests are looked for that nobody will answer, in milliseconds; those of such a time wait as one where nobody
 // here is to get their answers.
 const sweepInterval = 1000
@@ -47,6 +51,8 @@ export class Replies {
   timeout: number
   /** Requests that wait, or have waited in vain. */
   size = 0
+  /** What they take, about. */
+  bytes = 0
   private readonly rules = new Trie<Rule>()
   private readonly awaited = new Map<string, Awaited[]>()
   private sweeper: NodeJS.Timeout | null = null
@@ -105,20 +111,23 @@ export class Replies {
 
   private add (answerTopic: string, requester: Requester | null): Awaited | null {
     let queue = this.awaited.get(answerTopic)
+    const isFull = this.size >= maxAwaitedByAll || this.bytes >= maxBytes
     if (queue === undefined) {
-      if (this.size >= maxAwaitedByAll) return null
+      if (isFull) return null
       this.awaited.set(answerTopic, queue = [])
     }
-    const heard = queue.length < maxAwaited && this.size < maxAwaitedByAll ? requester : null
+    const heard = queue.length < maxAwaited && !isFull ? requester : null
     const deadline = Date.now() + this.timeout
     const last = queue.at(-1)
     this.size++
-    if (heard === null && last !== undefined && last.requester === null && deadline - last.deadline < sweepInterval) {
+    if (heard === null && last !== undefined && last.requester === null && (isFull || deadline - last.deadline < sweepInterval)) {
       last.count++
+      if (isFull) last.deadline = deadline
       return last
     }
     const awaited: Awaited = { answerTopic, requester: heard, count: 1, deadline }
     queue.push(awaited)
+    this.bytes += bytesOf(awaited)
     this.sweeper ??= setInterval(() => { this.sweep() }, sweepInterval).unref()
     return awaited
   }
@@ -128,6 +137,7 @@ export class Replies {
     this.size--
     if (--awaited.count > 0) return
     queue.splice(at, 1)
+    this.bytes -= bytesOf(awaited)
     if (queue.length === 0) this.awaited.delete(awaited.answerTopic)
   }
 
@@ -148,7 +158,11 @@ export class Replies {
 
   private dropForgotten (answerTopic: string, queue: Awaited[]): void {
     const before = Date.now() - this.timeout
-    while (queue[0] !== undefined && queue[0].deadline < before) this.size -= queue.shift()?.count as number
+    while (queue[0] !== undefined && queue[0].deadline < before) {
+      const forgotten = queue.shift() as Awaited
+      this.size -= forgotten.count
+      this.bytes -= bytesOf(forgotten)
+    }
     if (queue.length === 0) this.awaited.delete(answerTopic)
   }
 
@@ -161,6 +175,11 @@ export class Replies {
     if (this.sweeper !== null) clearInterval(this.sweeper)
     this.sweeper = null
   }
+}
+
+/** Two bytes a character of a topic, which may be any. */
+function bytesOf ({ answerTopic, requester }: Awaited): number {
+  return awaitedBytes + 2 * answerTopic.length + (requester?.reply.length ?? 0)
 }
 
 function answerTo ({ request, answer }: Rule, topic: string): string {

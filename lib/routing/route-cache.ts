@@ -1,4 +1,4 @@
-import type { Route } from './router.ts'
+import type { Route } from './route.ts'
 
 // Bytes that the routes of a gateway take: some 40,000 with a receiver or two each. A million subjects, long ones, or one
 // with a hundred thousand receivers must not take more.

@@ -1,35 +1,11 @@
-import type { Destination } from '../broker/bridge.ts'
-import type { Publishing } from '../broker/properties.ts'
 import { startsWithWildcard } from '../subject/grammar.ts'
 import type { Names } from '../subject/names.ts'
 import { Trie } from '../subject/trie.ts'
-import type { Message } from '../wire/message.ts'
+import { messageOf } from '../wire/message.ts'
 import { detach } from '../wire/text.ts'
+import { isRemote, type Receiver } from './receiver.ts'
 import { RouteCache, type RouteMemory } from './route-cache.ts'
-
-/** Something that a slow reader clogs. */
-export interface Clog {
-  /** Calls back once it is free again. */
-  whenRelieved (callback: () => void): void
-}
-
-/** Whoever publishes; it is slowed down when a receiver does not keep up. */
-export interface Producer {
-  /** Its client id in Aedes. */
-  readonly clientId: string
-  stall (clog: Clog): void
-}
-
-/** A subscription, as routing sees it. */
-export interface Receiver {
-  readonly filter: string
-  /** The queue group; null for a plain subscription. */
-  readonly queue: string | null
-  /** Hands a message on; false when this receiver does not take it. */
-  deliver (message: Message, producer: Producer | null): boolean
-  /** Tells that a message with a QoS above 0 was stored; where it is there, the receiver gets such messages from a store only. */
-  wake?: () => void
-}
+import { Route } from './route.ts'
 
 /** Told which topic filters are wanted, for messages from the broker. */
 export interface Interest {
@@ -37,110 +13,59 @@ export interface Interest {
   remove (topicFilter: string): void
 }
 
-const nobody: readonly never[] = []
-
-/** Everybody who gets the messages of one subject. */
-export class Route implements Destination {
-  readonly subject: string
-  topic: string | null | undefined
-  readonly receiverCount: number
-  readonly plain: readonly Receiver[]
-  readonly groups: readonly (readonly Receiver[])[]
-  private readonly isStored: boolean
-  /** What the cache counts for it, and the topic that it keeps it under. */
-  bytes = 0
-  heardAs: string | null = null
-  listened = false
-  listenedAt = -1
-  ruled: Publishing | -1 = -1
-
-  constructor (subject: string, topic: string | undefined, receivers: readonly Receiver[]) {
-    this.subject = subject
-    this.topic = topic
-    this.receiverCount = receivers.length
-    const queued = receivers.some((receiver) => receiver.queue !== null)
-    this.plain = queued ? receivers.filter((receiver) => receiver.queue === null) : receivers
-    this.groups = queued ? groupsOf(receivers) : nobody
-    this.isStored = this.groups.length > 0 && receivers.every((receiver) => receiver.wake !== undefined)
-  }
-
-  // hot: once per message with a QoS above 0
-  /** Whether every receiver gets such messages from a store; they are told then. */
-  wake (): boolean {
-    if (!this.isStored) return false
-    const { groups } = this
-    for (let i = 0; i < groups.length; i++) (groups[i]?.[0] as Receiver).wake?.()
-    return true
-  }
-
-  get hasReceivers (): boolean {
-    return this.plain.length > 0 || this.groups.length > 0
-  }
-
-  // hot: once per message
-  /** To every plain subscription, then to one member of each group; the number of deliveries. */
-  deliver (message: Message, producer: Producer | null): number {
-    let delivered = 0
-    const { plain, groups } = this
-    for (let i = 0; i < plain.length; i++) {
-      if ((plain[i] as Receiver).deliver(message, producer)) delivered++
-    }
-    for (let i = 0; i < groups.length; i++) {
-      if (deliverToOne(groups[i] as readonly Receiver[], message, producer)) delivered++
-    }
-    return delivered
-  }
+/** Told which subscriptions there are on this node, for the other nodes. */
+export interface Announcer {
+  subscribed (mountpoint: string, receiver: Receiver): void
+  unsubscribed (mountpoint: string, receiver: Receiver): void
 }
 
-/** One group over all matching filters: its name alone counts (server/sublist.go findQSlot). */
-function groupsOf (receivers: readonly Receiver[]): Receiver[][] {
-  const groups = new Map<string, Receiver[]>()
-  for (const receiver of receivers) {
-    if (receiver.queue === null) continue
-    const members = groups.get(receiver.queue)
-    if (members === undefined) groups.set(receiver.queue, [receiver])
-    else members.push(receiver)
-  }
-  return [...groups.values()]
+/** What a router needs to know of the cluster. */
+export interface RouterPlace {
+  readonly mountpoint: string
+  /** Null where there are no other nodes. */
+  readonly announcer: Announcer | null
+  /** Whether queue groups prefer members of this node. */
+  readonly prefersHere: boolean
 }
 
-/** To a random member, or to the next that takes it. */
-function deliverToOne (members: readonly Receiver[], message: Message, producer: Producer | null): boolean {
-  let at = members.length === 1 ? 0 : Math.floor(Math.random() * members.length)
-  for (let tried = 0; tried < members.length; tried++) {
-    if ((members[at] as Receiver).deliver(message, producer)) return true
-    if (++at === members.length) at = 0
-  }
-  return false
-}
+const alone: RouterPlace = { mountpoint: '', announcer: null, prefersHere: false }
 
-/** Who gets what: the subscriptions of the NATS connections of this node that share their names. */
+/**
+ * Who gets what: the subscriptions of the NATS connections of this node that share their names, and what other nodes want
+ * of them.
+ */
 export class Router {
+  /** The subscriptions of this node. */
+  size = 0
   private readonly names: Names
+  private readonly place: RouterPlace
   private readonly trie = new Trie<Receiver>()
   private readonly interest: Interest
   private readonly cache: RouteCache
 
-  constructor (names: Names, interest: Interest, memory: RouteMemory) {
+  constructor (names: Names, interest: Interest, memory: RouteMemory, place = alone) {
     this.names = names
+    this.place = place
     this.interest = interest
     this.cache = new RouteCache(memory)
-  }
-
-  get size (): number {
-    return this.trie.size
   }
 
   subscribe (receiver: Receiver): void {
     this.trie.insert(receiver.filter, receiver)
     this.invalidate(receiver.filter)
+    if (isRemote(receiver)) return
+    this.size++
     for (const topicFilter of this.names.topicFiltersOf(receiver.filter)) this.interest.add(topicFilter)
+    this.place.announcer?.subscribed(this.place.mountpoint, receiver)
   }
 
   unsubscribe (receiver: Receiver): void {
     this.trie.remove(receiver.filter, receiver)
     this.invalidate(receiver.filter)
+    if (isRemote(receiver)) return
+    this.size--
     for (const topicFilter of this.names.topicFiltersOf(receiver.filter)) this.interest.remove(topicFilter)
+    this.place.announcer?.unsubscribed(this.place.mountpoint, receiver)
   }
 
   /** Whoever matches a subject, now, and has no wildcard in the first tokens. */
@@ -167,17 +92,28 @@ export class Router {
     if (known !== undefined) return known
     const subject = this.names.subjectOf(topic)
     if (subject === null) return null
-    if (hidden) return new Route(subject, topic, this.match(subject, this.names.literalTokens(topic)))
+    if (hidden) return this.hiddenRoute(subject, topic)
     const route = this.route(subject)
     this.cache.keepTopic(topic, route)
     return route
   }
 
+  /** The route of a message from MQTT whose topic begins with `$`. */
+  hiddenRoute (subject: string, topic = this.names.topicOf(subject) ?? undefined): Route {
+    const literalTokens = topic === undefined ? 1 : this.names.literalTokens(topic)
+    return new Route(subject, topic, this.match(subject, literalTokens), { isHidden: true, prefersHere: this.place.prefersHere })
+  }
+
   private find (subject: string): Route {
     const kept = detach(subject)
-    const route = new Route(kept, undefined, this.match(kept))
+    const route = new Route(kept, undefined, this.match(kept), this.place)
     this.cache.keep(route)
     return route
+  }
+
+  /** An empty message, for whoever asked for an answer to an acknowledgement. */
+  answer (subject: string): void {
+    this.route(subject).deliver(messageOf(subject, '', ''), null)
   }
 
   /** A filter with a wildcard may match any subject. */

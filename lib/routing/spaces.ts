@@ -10,7 +10,9 @@ import { checkMapping, PrefixMapping } from '../subject/prefixes.ts'
 import { type Message, rewritten } from '../wire/message.ts'
 import { Replies } from './replies.ts'
 import { RouteMemory } from './route-cache.ts'
-import { type Interest, type Producer, Router } from './router.ts'
+import type { Producer } from './receiver.ts'
+import { type Announcer, type Interest, Router } from './router.ts'
+import type { Route } from './route.ts'
 
 /** Those who share their names: the clients of one mountpoint, and who subscribes to what among them. */
 export class Space {
@@ -32,6 +34,32 @@ export class Space {
 
 type NamesOptions = Pick<ResolvedOptions, 'listeners' | 'websocket' | 'mountpoint' | 'mapping' | 'mappingOnly' | 'publish' | 'replies' | 'replyTimeout'>
 type CheckedOptions = NamesOptions & Pick<ResolvedOptions, 'durable' | 'maxDeliver' | 'deadLetter'>
+
+/** This node in its cluster, as routing sees it. */
+export interface Place {
+  /** The id of this node. */
+  readonly id: string
+  /** Null where there are no other nodes. */
+  readonly announcer: Announcer | null
+  /** Whether queue groups prefer members of this node. */
+  readonly prefersHere: boolean
+}
+
+/** How a message came from another node. */
+export interface Passage {
+  readonly mountpoint: string
+  /** Whether plain subscriptions get it, and the queue groups whose member is to be one of this node. */
+  readonly isPlain: boolean
+  readonly queues: readonly string[]
+  /** Whether wildcards at the start of a filter do not match its subject. */
+  readonly isHidden: boolean
+  /** Whether a NATS client published it. */
+  readonly isNatsBorn: boolean
+  /** Whether it was passed on once. */
+  readonly isPassed: boolean
+}
+
+const alone: Place = { id: '', announcer: null, prefersHere: false }
 
 /** Those of all listeners, with placeholders. */
 function mountpointsOf ({ mountpoint, listeners, websocket }: NamesOptions): string[] {
@@ -85,21 +113,36 @@ export class Spaces {
   private readonly rules: PublishRules
   private readonly memory = new RouteMemory()
   private readonly mounted = new Map<string, Space>()
+  private readonly place: Place
 
   /** @param options which `checkNames` has passed */
-  constructor (link: HostLink, interest: Interest, options: NamesOptions) {
+  constructor (link: HostLink, interest: Interest, options: NamesOptions, place = alone) {
     this.link = link
+    this.place = place
     this.interest = interest
     this.mapping = new PrefixMapping(options.mapping, options.mappingOnly)
     this.rules = new PublishRules(options.publish)
     this.main = this.create('')
     const { replies, replyTimeout } = options
-    this.replies = Object.keys(replies).length === 0 ? null : new Replies(replies, replyTimeout, mountpointsOf(options), interest, link.shared)
+    this.replies = Object.keys(replies).length === 0 ? null : new Replies(replies, replyTimeout, mountpointsOf(options), this.alsoElsewhere(), link.shared)
+  }
+
+  /** Interest of who is no subscription, in messages of all nodes. */
+  private alsoElsewhere (): Interest {
+    const { interest, main, place: { announcer } } = this
+    return {
+      add: (topicFilter) => {
+        interest.add(topicFilter)
+        const filter = main.names.filterOf(topicFilter)
+        if (filter !== null) announcer?.subscribed('', { filter, queue: null, deliver: () => false })
+      },
+      remove: (topicFilter) => { interest.remove(topicFilter) }
+    }
   }
 
   private create (mountpoint: string): Space {
     const names = new Names(mountpoint, this.mapping, this.link.broker.maxTopicLevels)
-    return new Space(mountpoint, names, new Bridge(this.link, names, this.rules), new Router(names, this.interest, this.memory))
+    return new Space(mountpoint, names, new Bridge(this.link, names, this.rules), new Router(names, this.interest, this.memory, { ...this.place, mountpoint }))
   }
 
   /** Takes a connection in; it has to `leave`. */
@@ -124,18 +167,58 @@ export class Spaces {
   }
 
   // hot: once per message from the broker
-  /** Takes a packet of an MQTT client, of the host or of another node. */
-  receive (packet: PublishPacket, natsBorn: boolean): void {
-    let named = receiveIn(this.main, packet, natsBorn)
+  /**
+   * Takes a packet of an MQTT client, of the host or of another node.
+   *
+   * @param isShared whether every node that wants it takes it from the queue, and chooses for its own queue groups
+   */
+  receive (packet: PublishPacket, natsBorn: boolean, isShared: boolean): void {
+    let named = this.receiveIn(this.main, packet, natsBorn, isShared)
     if (this.mounted.size > 0) {
       const { topic } = packet
       for (let end = topic.indexOf('/'); end !== -1; end = topic.indexOf('/', end + 1)) {
         const space = this.mounted.get(topic.slice(0, end + 1))
-        if (space !== undefined && receiveIn(space, packet, natsBorn)) named = true
+        if (space !== undefined && this.receiveIn(space, packet, natsBorn, isShared)) named = true
       }
     }
     if (!named) this.dropped++
     this.replies?.receive(packet, natsBorn)
+  }
+
+  // hot: once per message from the broker
+  /** False where the topic has no subject. */
+  private receiveIn ({ router, bridge }: Space, packet: PublishPacket, natsBorn: boolean, isShared: boolean): boolean {
+    const route = router.routeOfTopic(packet.topic, natsBorn)
+    if (route === null) return false
+    if (packet.qos > 0 && route.wake()) return true
+    if (!route.hasReceivers) return true
+    const message = bridge.messageOf(packet, route.subject)
+    if (isShared) route.deliverShared(message, keyOf(packet), this.place.id)
+    else route.deliver(message, null)
+    return true
+  }
+
+  // hot: once per message from another node
+  /** Takes a message that another node has sent to subscriptions of this one. */
+  receiveNamed (message: Message, { mountpoint, isPlain, queues, isHidden, isNatsBorn, isPassed }: Passage): void {
+    const space = mountpoint === '' ? this.main : this.mounted.get(mountpoint)
+    if (space === undefined) return
+    const { router } = space
+    const route: Route = isHidden ? router.hiddenRoute(message.subject) : router.route(message.subject)
+    message.subject = route.subject
+    route.deliverNamed(message, isPlain, queues, !isPassed)
+    if (this.replies !== null && isPlain && space === this.main) this.heard(this.replies, message, route, isNatsBorn)
+  }
+
+  private heard (replies: Replies, message: Message, route: Route, isNatsBorn: boolean): void {
+    const { bridge } = this.main
+    const topic = bridge.destinationTopic(route)
+    if (topic !== null) replies.receive(bridge.packetOf(message, topic, 0), isNatsBorn)
+  }
+
+  /** The space of a mountpoint, for as long as somebody has entered it. */
+  find (mountpoint: string): Space | null {
+    return mountpoint === '' ? this.main : this.mounted.get(mountpoint) ?? null
   }
 
   /** Whether a message of one space may be one of another, too. */
@@ -158,14 +241,11 @@ export class Spaces {
   }
 }
 
-// hot: once per message from the broker
-/** False where the topic has no subject. */
-function receiveIn ({ router, bridge }: Space, packet: PublishPacket, natsBorn: boolean): boolean {
-  const route = router.routeOfTopic(packet.topic, natsBorn)
-  if (route === null) return false
-  if (packet.qos > 0 && route.wake()) return true
-  if (route.hasReceivers) route.deliver(bridge.messageOf(packet, route.subject), null)
-  return true
+/** The same on all nodes for a packet. */
+function keyOf ({ brokerId = '', brokerCounter = 0 }: PublishPacket): number {
+  let key = 0
+  for (let i = 0; i < brokerId.length; i++) key = (31 * key + brokerId.charCodeAt(i)) % 65_521
+  return key + brokerCounter
 }
 
 function relayTo (space: Space, message: Message, topic: string, from: Space, producer: Producer): number {

@@ -1,6 +1,10 @@
 import net, { type AddressInfo, type Socket } from 'node:net'
 import { NatsError } from '../errors.ts'
 
+// As many as the kernel lets wait to be accepted (net.core.somaxconn), as in nats-server. Where there are more, the kernel
+// forgets connections that their clients take for made: those wait for an INFO that never comes.
+const backlog = 65_535
+
 /** Something that takes connections. */
 export interface Listener {
   readonly host: string
@@ -22,7 +26,7 @@ export function listenTcp (host: string, port: number, accept: (socket: Socket) 
     server.on('error', (error) => {
       reject(new NatsError('NATS_ERR_LISTEN', `${host}:${port}`, error.message))
     })
-    server.listen(port, host, () => {
+    server.listen({ port, host, backlog }, () => {
       const { address, port } = server.address() as AddressInfo
       resolve({ host: address, port, stop: () => { server.close() } })
     })

@@ -1,14 +1,28 @@
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { NatsError } from '../errors.ts'
 import { type Listener, listenTcp } from './tcp.ts'
 import { TlsServer } from './tls.ts'
 import type { TlsSettings } from './tls-options.ts'
-import { type AcceptWebsocket, WebsocketHandshake, type WebsocketLimits } from './websocket-handshake.ts'
+import { WebsocketHandshake, type WebsocketLimits } from './websocket-handshake.ts'
 import type { WebsocketSettings } from './websocket-options.ts'
+import type { WebsocketStream } from './websocket-stream.ts'
+
+/** Whoever serves the connections. */
+export interface WebsocketReception {
+  /** Counts a connection that begins; what to tell it if it is one too many. */
+  admit (socket: Socket): NatsError | null
+  /** @param refused what `admit` said of the connection */
+  accept (stream: WebsocketStream, request: IncomingMessage, refused: NatsError | null): void
+  /** A connection did not come to be; `reason` is for a log. */
+  failed (address: string, reason: string): void
+}
 
 /** Something that takes WebSocket connections. */
 export interface WebsocketListener extends Listener {
+  /** The number of connections that are not accepted yet. */
+  readonly pending: number
   /** Puts changed limits into effect, for connections that begin from now on. */
   reconfigure (limits: WebsocketLimits): void
   /**
@@ -24,11 +38,11 @@ export interface WebsocketListener extends Listener {
 /**
  * Listens for WebSocket connections on a port of their own; any path will do, as in nats-server.
  *
- * @param failed told why a TLS connection was not made, for a log
  * @throws {NatsError} NATS_ERR_LISTEN; NATS_ERR_OPTION when a certificate cannot be used
  */
-export async function listenWebsocket (settings: WebsocketSettings, limits: WebsocketLimits, accept: AcceptWebsocket, failed: (address: string, reason: string) => void = () => {}): Promise<WebsocketListener> {
-  const handshake = new WebsocketHandshake(settings, limits, accept)
+export async function listenWebsocket (settings: WebsocketSettings, limits: WebsocketLimits, reception: WebsocketReception): Promise<WebsocketListener> {
+  const refusals = new WeakMap<Duplex, NatsError>()
+  const handshake = new WebsocketHandshake(settings, limits, (stream, request) => { reception.accept(stream, request, refusals.get(stream.socket) ?? null) })
   const tls = settings.tls === null ? null : new TlsServer(settings.tls, 'websocket.tls')
   const waiting = new Map<Duplex, NodeJS.Timeout>()
   const forget = (socket: Duplex): void => {
@@ -44,21 +58,28 @@ export async function listenWebsocket (settings: WebsocketSettings, limits: Webs
   })
 
   // It does not listen, since a connection may have TLS to do first: connections are put into it.
-  const serve = (socket: Socket): void => {
+  const serve = (socket: Socket, refused: NatsError | null): void => {
+    if (refused !== null) refusals.set(socket, refused)
     waiting.set(socket, setTimeout(() => { socket.destroy() }, settings.handshakeTimeout))
     socket.on('close', () => { forget(socket) })
     http.emit('connection', socket)
   }
   const listener = await listenTcp(settings.host, settings.port ?? 0, (socket) => {
-    if (tls === null) {
-      serve(socket)
-      return
-    }
+    const refused = reception.admit(socket)
     const address = `${socket.remoteAddress}:${socket.remotePort}`
-    tls.secure(socket, { greet: () => '', opened: serve, failed: (reason) => { failed(address, reason) } })
+    if (tls === null) {
+      serve(socket, refused)
+    } else if (refused === null || refused.code === 'NATS_ERR_MAX_CONNECTIONS') {
+      tls.secure(socket, { greet: () => '', opened: (stream) => { serve(stream, refused) }, failed: (reason) => { reception.failed(address, reason) } })
+    } else {
+      // There is no way to tell it that does not cost a handshake, which is what it comes for.
+      socket.destroy()
+      reception.failed(address, refused.message)
+    }
   })
   return {
     ...listener,
+    get pending () { return waiting.size + (tls?.size ?? 0) },
     reconfigure: (limits) => { handshake.reconfigure(limits) },
     prepareTls: (settings) => tls?.prepare(settings) ?? (() => {}),
     close: () => {

@@ -18,6 +18,7 @@ export interface Info {
   client_id: number
   client_ip: string
   nonce?: string
+  connect_urls?: readonly string[]
   ldm?: true
 }
 

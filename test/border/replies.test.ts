@@ -190,18 +190,18 @@ t.test('requesters on several nodes get their own answers', async (t) => {
   const hosts = [await start(), await start()] as const
   const lamp = await device(t, hosts[0], '1')
   const clients = await Promise.all(hosts.map((host) => connect(t, host.natsPort)))
-  for (const client of clients) {
-    client.send('SUB inbox.* 1\r\n')
+  for (const [i, client] of clients.entries()) {
+    client.send(`SUB inbox${i}.* 1\r\n`)
     await client.fence()
   }
   for (let i = 0; i < 4; i++) {
-    clients[i % 2]?.send(`PUB devices.1.cmd inbox.${i} 1\r\n${i}\r\n`)
+    clients[i % 2]?.send(`PUB devices.1.cmd inbox${i % 2}.${i} 1\r\n${i}\r\n`)
     t.equal((await lamp.take())[0]?.payload.toString(), String(i))
     // On its way to the other nodes when the device has it: they are to have heard of it, too.
     await until(() => hosts.every(({ gateway }) => repliesOf(gateway).size === i + 1))
   }
   for (let i = 0; i < 4; i++) await lamp.answer(`did ${i}`)
-  for (let i = 0; i < 4; i++) await clients[i % 2]?.expect(msg(`inbox.${i}`, '1', `did ${i}`))
+  for (let i = 0; i < 4; i++) await clients[i % 2]?.expect(msg(`inbox${i % 2}.${i}`, '1', `did ${i}`))
   await until(() => hosts.every(({ gateway }) => repliesOf(gateway).size === 0))
 })
 

@@ -1,7 +1,11 @@
+import { once } from 'node:events'
+import net from 'node:net'
 import t from 'tap'
 import { Admission, origin } from '../../lib/gateway/admission.ts'
 import { startHost } from '../helper/brokers.ts'
+import { CertificateAuthority } from '../helper/certificate-authority.ts'
 import { connect } from '../helper/raw.ts'
+import { dialNats } from '../secure/web-client.ts'
 
 const unlimited = { maxConnections: 0, maxConnectionsPerAddress: 0, maxConnectionRate: 0 }
 const throttled = "-ERR 'Connection throttling is active. Please try again later.'\r\n"
@@ -27,7 +31,8 @@ t.test('so many connections a second from one address', async (t) => {
   const admitted = (address: string, now: number, tries: number): number => {
     let count = 0
     for (let i = 0; i < tries; i++) {
-      if (admission.enter(address, 0, options, now) === null) count++
+      if (admission.enter(address, 0, options, now) !== null) continue
+      count++
       admission.leave(address)
     }
     return count
@@ -48,8 +53,7 @@ t.test('addresses are forgotten', async (t) => {
   let largest = 0
   for (let i = 0; i < 100_000; i++) {
     const address = `2001:db8:${(i >> 16).toString(16)}:${(i & 0xffff).toString(16)}::1`
-    admission.enter(address, 0, options, i)
-    admission.leave(address)
+    if (admission.enter(address, 0, options, i) === null) admission.leave(address)
     largest = Math.max(largest, admission.size)
   }
   // A connection a millisecond, and two seconds until an address is forgotten at the latest.
@@ -67,7 +71,8 @@ t.test('the next connection of an address is refused, others are not', async (t)
   admission.leave('a')
   t.equal(admission.enter('a', 2, options), null)
   t.match(admission.enter('c', 4, options), { code: 'NATS_ERR_MAX_CONNECTIONS' })
-  for (const address of ['a', 'a', 'b', 'c']) admission.leave(address)
+  t.match(admission.enter('', 4, options), { code: 'NATS_ERR_MAX_CONNECTIONS' })
+  for (const address of ['a', 'a', 'b']) admission.leave(address)
   t.equal(admission.size, 0)
 })
 
@@ -99,4 +104,37 @@ t.test('maxConnectionsPerAddress tells one too many', async (t) => {
   gateway.update({ maxConnectionsPerAddress: 3 })
   await connect(t, natsPort)
   t.equal(await (await connect(t, natsPort, null)).end(), exceeded)
+})
+
+t.test('who is one too many is told so in front of TLS, whose handshakes cost', async (t) => {
+  const { cert, key } = new CertificateAuthority(t).local()
+  const { gateway, natsPort } = await startHost(t, { nats: { tls: { cert, key, timeout: 60_000 }, maxConnectionsPerAddress: 2 } })
+  const first = await connect(t, natsPort, null)
+  await connect(t, natsPort, null)
+  t.equal(gateway.listeners.pending, 2, 'none of them has begun its handshake')
+  t.equal(await (await connect(t, natsPort, null)).end(), exceeded)
+  first.socket.destroy()
+  while (gateway.listeners.pending === 2) await new Promise((resolve) => { setImmediate(resolve) })
+  await connect(t, natsPort, null)
+  t.equal(await (await connect(t, natsPort, null)).end(), exceeded)
+  gateway.update({ maxConnectionsPerAddress: 0, maxConnectionRate: 1 })
+  const clients = await Promise.all(Array.from({ length: 50 }, () => connect(t, natsPort, null)))
+  t.equal(await Promise.any(clients.map((client) => client.end())), throttled)
+})
+
+t.test('WebSocket connections count from the first byte, and are told why where that costs no handshake of TLS', async (t) => {
+  const { cert, key } = new CertificateAuthority(t).local()
+  for (const tls of [null, { cert, key }]) {
+    const { gateway } = await startHost(t, { nats: { maxConnectionsPerAddress: 1, websocket: { port: 0, host: '127.0.0.1', handshakeTimeout: 60_000, ...tls === null ? { noTls: true } : { tls } } } })
+    const port = gateway.listeners.websocket?.port as number
+    const url = `${tls === null ? 'ws' : 'wss'}://127.0.0.1:${port}`
+    const silent = net.connect(port, '127.0.0.1')
+    while (gateway.listeners.pending === 0) await new Promise((resolve) => { setImmediate(resolve) })
+    if (tls === null) t.equal(await (await dialNats(t, url)).end(), exceeded)
+    else await t.rejects(dialNats(t, url, { rejectUnauthorized: false }))
+    silent.destroy()
+    await once(silent, 'close')
+    while (gateway.listeners.pending > 0) await new Promise((resolve) => { setImmediate(resolve) })
+    t.equal((await dialNats(t, url, { rejectUnauthorized: false })).info['proto'], 1)
+  }
 })

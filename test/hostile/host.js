@@ -1,7 +1,7 @@
 // The process that the hostile tests attack: Aedes and a gateway, on free ports, with a collector that can be called.
 //
-// Options (JSON in the first argument): those of the gateway. Tells its ports; a message { clients } asks for a report,
-// once no more connections than those to NATS and one to MQTT are there.
+// Options (JSON in the first argument): those of the gateway. Tells its ports; a message { update } changes options, and
+// { clients, others } asks for a report, once no more connections than those to NATS and to MQTT are there.
 import net from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Aedes } from 'aedes'
@@ -15,7 +15,11 @@ function sockets () {
   return process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length
 }
 
-process.on('message', async ({ clients, others = 0 }) => {
+process.on('message', async ({ update, clients, others = 0 }) => {
+  if (update !== undefined) {
+    gateway.update(update)
+    return
+  }
   while (gateway.clients.size > clients || sockets() > clients + others) await delay(10)
   // Twice: what the first call finalizes is freed by the second.
   globalThis.gc()

@@ -31,6 +31,11 @@ export class Victim {
     return this.child.exitCode === null && this.child.signalCode === null
   }
 
+  /** Changes options of its gateway that are live. */
+  update (options: GatewayOptions): void {
+    this.child.send({ update: options })
+  }
+
   /**
    * Asks for a report, which comes once all other connections are gone.
    *

@@ -119,6 +119,30 @@ t.test('so many requests to a device wait and no more; order stays', async (t) =
   t.equal(replies.size, 65_536)
 })
 
+t.test('so many bytes of them wait and no more; order stays', async (t) => {
+  const { replies, request, requestElsewhere, answer, taken } = start(t, undefined, { shared: true })
+  const long = 'x'.repeat(1_000_000)
+  let heard = 0
+  while (request(`devices/${heard}/cmd`, `${heard} ${long}`) !== null) heard++
+  t.ok(heard > 30 && heard * long.length < 35_000_000, `${heard} requests`)
+  const { bytes } = replies
+  for (let i = 0; i < 100; i++) {
+    mock.timers.tick(90)
+    request('devices/0/cmd', `late ${long}`)
+    requestElsewhere('devices/0/cmd')
+    requestElsewhere(`devices/${long}/cmd`)
+  }
+  t.ok(replies.bytes - bytes < 1000, 'what goes nowhere keeps its place, and costs nothing')
+  t.equal(replies.size, heard + 200)
+  for (let i = 0; i < 201; i++) answer('devices/0/reply', String(i))
+  t.equal(taken().join().replace(long, ''), '0  0')
+  request('devices/0/cmd', 'next')
+  answer('devices/0/reply', 'x')
+  t.strictSame(taken(), ['next x'])
+  mock.timers.tick(30_000)
+  t.strictSame([replies.size, replies.bytes], [0, 0])
+})
+
 t.test('the first rule that fits counts; levels go over by their place', async (t) => {
   const { request, answer, taken } = start(t, { 'a/1/+': 'first/+', 'a/+/+': 'second/+/x/+', '+/cmd': 'one' })
   request('a/1/2', 'p')

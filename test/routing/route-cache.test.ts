@@ -1,6 +1,8 @@
 import t from 'tap'
 import { RouteCache, RouteMemory } from '../../lib/routing/route-cache.ts'
-import { type Receiver, Route, Router } from '../../lib/routing/router.ts'
+import type { Receiver } from '../../lib/routing/receiver.ts'
+import { Route } from '../../lib/routing/route.ts'
+import { Router } from '../../lib/routing/router.ts'
 import { Names } from '../../lib/subject/names.ts'
 import { PrefixMapping } from '../../lib/subject/prefixes.ts'
 

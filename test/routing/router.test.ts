@@ -1,5 +1,6 @@
 import t from 'tap'
-import { Router, type Receiver } from '../../lib/routing/router.ts'
+import type { Receiver } from '../../lib/routing/receiver.ts'
+import { Router } from '../../lib/routing/router.ts'
 import { RouteMemory } from '../../lib/routing/route-cache.ts'
 import { Names } from '../../lib/subject/names.ts'
 import { PrefixMapping } from '../../lib/subject/prefixes.ts'

@@ -49,11 +49,15 @@ export async function startListener (t: Teardown, options: WebsocketOptions = {}
   const failures: string[] = []
   const all = { host: '127.0.0.1', port: 0, handshakeTimeout: 60_000, ...(options.tls == null ? { noTls: true } : {}), ...options }
   const streams: WebsocketStream[] = []
-  const listener = await listenWebsocket(resolveWebsocket(all), its, (stream, request) => {
-    streams.push(stream)
-    if (accept === undefined) arrivals.accept(stream, request)
-    else accept(stream)
-  }, (_address, reason) => { failures.push(reason) })
+  const listener = await listenWebsocket(resolveWebsocket(all), its, {
+    admit: () => null,
+    accept: (stream, request) => {
+      streams.push(stream)
+      if (accept === undefined) arrivals.accept(stream, request)
+      else accept(stream)
+    },
+    failed: (_address, reason) => { failures.push(reason) }
+  })
   t.teardown(() => {
     listener.stop()
     listener.close()

@@ -26,6 +26,17 @@ export function enter (client: Client, operation: () => void): void {
   admit(client, () => null, operation)
 }
 
+const C = 0x43
+const lowerCase = 0x20
+
+/**
+ * Looks at the first byte of a client that has to say who it is: with anything but CONNECT it is asked no further, and
+ * nothing is kept of what it sends (server/parser.go, OP_START). The hooks of the host may let it in as anonymous.
+ */
+export function begin (client: Client, first: number): void {
+  if (client.clock.isWaiting && (first & ~lowerCase) !== C) enter(client, () => {})
+}
+
 /** Asks who it is; lets the client in, or tells it why not. */
 function admit (client: Client, conflict: (client: Client) => NatsError | null, then: () => void): void {
   client.clock.stopWaiting()

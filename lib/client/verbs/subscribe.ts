@@ -149,7 +149,9 @@ function addRetained (client: Client, granted: Granted): void {
 
 function put (client: Client, subscription: Subscription): void {
   client.add(subscription)
-  client.registration = client.services.link.registration
+  const { cluster, link } = client.services
+  client.registration = link.registration
+  if (cluster !== null) client.announcement = cluster.interest.stamp
 }
 
 function refusal (client: Client, subject: string): NatsError | null {

@@ -1,0 +1,33 @@
+// Topics that gateways talk to each other on, past Aedes. No MQTT client hears them.
+
+/** Those of one node. */
+export interface ReservedTopics {
+  /** What the node says to all others. */
+  readonly presence: string
+  /** What others say to the node. */
+  readonly batches: string
+  /** Topic filters of all nodes. */
+  readonly allPresence: string
+  readonly allBirths: string
+}
+
+/** @param brokerId may hold any character */
+export function reservedTopicsOf (brokerId: string): ReservedTopics {
+  const prefix = `$SYS/${encodeURIComponent(brokerId)}/nats/`
+  return { presence: `${prefix}presence`, batches: `${prefix}batches`, allPresence: '$SYS/+/nats/presence', allBirths: '$SYS/+/birth' }
+}
+
+// hot: once per message from the queue
+export function isReserved (topic: string): boolean {
+  return topic.charCodeAt(0) === 0x24 /* $ */ && /^\$SYS\/[^/]+\/nats\//.test(topic)
+}
+
+/** Whether a topic filter may match a reserved topic. */
+export function mayHearReserved (topicFilter: string): boolean {
+  const levels = topicFilter.split('/')
+  return ['$SYS', '+', 'nats', '+'].every((reserved, i) => {
+    const level = levels[i]
+    const rest = levels.indexOf('#')
+    return (rest !== -1 && rest <= i) || level === '+' || level === reserved || (reserved === '+' && level !== undefined)
+  }) && (levels.length === 4 || levels.includes('#'))
+}

@@ -1,0 +1,284 @@
+import type { Done, MqListener, PublishPacket } from '../broker/host.ts'
+import type { HostLink } from '../broker/link.ts'
+import { type ReservedTopics, reservedTopicsOf } from '../broker/reserved-topics.ts'
+import type { Logger } from '../options.ts'
+import type { Node } from '../routing/receiver.ts'
+import type { Spaces } from '../routing/spaces.ts'
+import { Trie } from '../subject/trie.ts'
+import { FrameReader, readHead } from './frames.ts'
+import { Heartbeat } from './heartbeat.ts'
+import { Members } from './members.ts'
+import type { OutLink } from './out-link.ts'
+import { OwnInterest } from './own-interest.ts'
+import type { Peer, PeerPort } from './peer.ts'
+import { PlainNodes, type PlainNodesOption } from './plain-nodes.ts'
+import { presenceText, readPresence, type Urls } from './presence.ts'
+import { Waiting } from './waiting.ts'
+
+// Nodes that share a queue, as one NATS. Each tells the others what it wants, so that the node where a message enters knows
+// who gets it, and names the members of queue groups:
+//
+//   NATS or MQTT client -> node A: router -- to its own subscriptions
+//                                    |
+//                                    +-- batch of frames -> queue -> node B: router -> its subscriptions
+//                                    |
+//                                    +-- broker.publish -> queue -> MQTT clients everywhere, nodes without the gateway
+
+// How long it is waited for that others know what this node wants, in milliseconds.
+const knownPatience = 2000
+// Between heartbeats of Aedes, unless the host chose.
+const hostBeat = 60_000
+
+/** What a cluster needs of its gateway. */
+export interface ClusterPort {
+  /** The id of this node. */
+  readonly node: string
+  readonly link: HostLink
+  readonly log: Logger
+  readonly plainNodes: PlainNodesOption
+  /** Between heartbeats, in milliseconds. */
+  readonly beat: number
+  /** Where clients connect to this node. */
+  urls (): Urls
+  isLameDuck (): boolean
+  /** Messages are stored for a durable group of this node. */
+  wake (mountpoint: string, queue: string): void
+  /** Other addresses are there for clients. */
+  urlsChanged (): void
+  /** Whether listeners at the queue are needed, for nodes without the gateway. */
+  plainNodesChanged (mayLive: boolean): void
+}
+
+/** The other nodes of this one. */
+export class Cluster implements PeerPort {
+  readonly node: string
+  readonly interest: OwnInterest
+  readonly members: Members
+  /** What MQTT clients and hosts listen to on other nodes. */
+  readonly listeners = new Trie<Node>()
+  readonly plainNodes: PlainNodes
+  /** Packets on reserved topics that a client has published. */
+  forged = 0
+  /** Grows whenever the answer of `mayListen` may have changed. */
+  generation = 0
+  private readonly port: ClusterPort
+  private readonly topics: ReservedTopics
+  private readonly heartbeat: Heartbeat
+  private readonly waiting: Waiting
+  private readonly listening: readonly (readonly [topicFilter: string, listener: MqListener])[]
+  private spacesOf: Spaces | null = null
+  private dirty: OutLink[] = []
+  private isLeaving = false
+  private isSettled = false
+  private whenSettled: (() => void)[] = []
+  private readonly run = (): void => { this.flush() }
+
+  constructor (port: ClusterPort) {
+    const { link, log } = port
+    const { broker } = link
+    this.port = port
+    this.node = port.node
+    this.topics = reservedTopicsOf(broker.id)
+    this.interest = new OwnInterest(() => link.listenedSubjects(), (frame) => { for (const peer of this.members.peers.values()) peer.tell(frame) })
+    this.members = new Members({
+      log,
+      // It is told at once that this node is there.
+      joined: () => { if (!this.isLeaving) this.heartbeat.beat() },
+      left: (id) => { this.plainNodes.gatewayLeft(id) },
+      urlsChanged: () => { port.urlsChanged() }
+    }, this, new FrameReader())
+    const isCovered = (id: string): boolean => id === broker.id || this.members.of(id) !== null
+    this.plainNodes = new PlainNodes(port.plainNodes, () => broker.brokers, isCovered, broker.opts?.heartbeatInterval ?? hostBeat)
+    this.heartbeat = new Heartbeat({
+      say: (done) => { this.say(done) },
+      heard: (isSteady) => { this.count(isSteady) }
+    }, port.beat)
+    this.waiting = new Waiting((stamp) => this.isKnown(stamp), knownPatience)
+    this.listening = [
+      [this.topics.allPresence, listener((packet) => { this.takePresence(packet) })],
+      [this.topics.batches, listener((packet) => { this.takeBatch(packet) })],
+      [this.topics.allBirths, listener((packet) => { this.takeBirth(packet) })]
+    ]
+    link.onListened = (filter, isListened) => { this.interest.listens(filter, isListened) }
+    link.others = this
+  }
+
+  /** Begins to look for other nodes. */
+  start (spaces: Spaces): void {
+    const { link } = this.port
+    this.spacesOf = spaces
+    for (const [topicFilter, each] of this.listening) link.listen(topicFilter, each)
+    link.whenLive(link.registration, () => { if (!this.isLeaving) this.heartbeat.start() })
+  }
+
+  /** Calls back once this node has heard itself, and with it those who were there before. */
+  settled (callback: () => void): void {
+    if (this.isSettled) callback()
+    else this.whenSettled.push(callback)
+  }
+
+  get spaces (): Spaces {
+    return this.spacesOf as Spaces
+  }
+
+  // hot: once per message of another broker
+  /** Whether what a broker publishes comes by the frames of its gateway, not by the queue. */
+  isCovered (brokerId: string): boolean {
+    return this.members.isCovered(brokerId)
+  }
+
+  /** Whether something besides gateways may listen to a subject on another node. */
+  mayListen (subject: string): boolean {
+    if (!this.isSettled || this.plainNodes.mayLive) return true
+    const found: Node[] = []
+    this.listeners.match(subject, found)
+    return found.some((node) => node.isAlive)
+  }
+
+  changed (): void {
+    this.generation++
+  }
+
+  // What this node says
+
+  private say (done: Done): void {
+    const { node, isLeaving, port, members } = this
+    const received: Record<string, readonly [number, number]> = Object.create(null)
+    for (const peer of members.peers.values()) received[peer.id] = peer.received
+    const text = presenceText({ node, broker: port.link.broker.id, ...port.urls(), isLameDuck: port.isLameDuck(), isLeaving, received })
+    port.link.emitReserved(this.topics.presence, Buffer.from(text), done)
+  }
+
+  /** Says at once what it would say with the next heartbeat. */
+  announce (): void {
+    if (this.isSettled) this.heartbeat.beat()
+  }
+
+  transmit (topic: string, bytes: Buffer): void {
+    this.port.link.emitReserved(topic, bytes, ignore)
+  }
+
+  schedule (link: OutLink): void {
+    this.dirty.push(link)
+    if (this.dirty.length === 1) setImmediate(this.run)
+  }
+
+  private flush (): void {
+    const { dirty } = this
+    this.dirty = []
+    for (const link of dirty) link.flush()
+  }
+
+  state (): Iterable<string> {
+    return this.interest.state()
+  }
+
+  stamp (): number {
+    return this.interest.stamp
+  }
+
+  wake (mountpoint: string, queue: string): void {
+    this.port.wake(mountpoint, queue)
+  }
+
+  lost ({ id, presence: { broker }, lostMessages }: Peer, messages: number): void {
+    if (lostMessages !== messages) return
+    this.port.log.error({ node: id, broker }, `node ${broker} does not take what it is sent: ${messages} messages are given up, and those that follow until it does`)
+  }
+
+  // What it hears
+
+  /** Only gateways publish on reserved topics, past Aedes, which names the client otherwise. */
+  private isForged ({ clientId }: PublishPacket): boolean {
+    if (clientId === undefined) return false
+    if (this.forged++ === 0) this.port.log.warn({ client: clientId }, `client ${clientId} publishes on topics that are reserved for gateways: ignored, and counted from here on`)
+    return true
+  }
+
+  private takePresence (packet: PublishPacket): void {
+    const presence = this.isForged(packet) ? null : readPresence(packet.payload.toString())
+    if (presence === null) return
+    if (presence.node === this.node) this.echoed()
+    else this.members.heard(presence)
+    this.changed()
+    this.waiting.look()
+  }
+
+  private echoed (): void {
+    this.heartbeat.echoed()
+    if (this.isSettled) return
+    this.isSettled = true
+    const { whenSettled } = this
+    this.whenSettled = []
+    for (const callback of whenSettled) callback()
+  }
+
+  /** Once per beat. */
+  private count (isSteady: boolean): void {
+    this.members.count(isSteady)
+    this.lookForPlainNodes()
+  }
+
+  private takeBirth ({ payload }: PublishPacket): void {
+    const broker = payload.toString()
+    if (broker === this.port.link.broker.id) return
+    this.plainNodes.born(broker)
+    this.lookForPlainNodes()
+  }
+
+  private lookForPlainNodes (): void {
+    if (!this.plainNodes.look()) return
+    this.changed()
+    this.port.plainNodesChanged(this.plainNodes.mayLive)
+  }
+
+  private takeBatch (packet: PublishPacket): void {
+    if (this.isForged(packet)) return
+    const text = packet.payload.toString('latin1')
+    const head = readHead(text)
+    const peer = head === null ? undefined : this.members.peers.get(head.node)
+    if (head === null || peer === undefined) return
+    try {
+      peer.take(text, head)
+    } catch (error) {
+      this.port.log.error({ node: peer.id }, `node ${peer.presence.broker} says what this one does not understand: ${(error as Error).message}`)
+    }
+    this.waiting.look()
+  }
+
+  /** Calls back once every living node knows what this one wanted at a stamp, or soon anyway. */
+  whenKnown (stamp: number, callback: () => void): void {
+    this.waiting.add(stamp, callback)
+  }
+
+  private isKnown (stamp: number): boolean {
+    for (const peer of this.members.peers.values()) if (peer.isAlive && peer.link.knownStamp < stamp) return false
+    return true
+  }
+
+  /** Resolves once the others have what was sent to them, and know what this node wants. */
+  async drained (): Promise<void> {
+    this.flush()
+    await new Promise<void>((resolve) => { this.whenKnown(this.interest.stamp, resolve) })
+  }
+
+  close (): void {
+    const { link } = this.port
+    this.heartbeat.stop()
+    this.isLeaving = true
+    if (this.isSettled) this.say(ignore)
+    link.others = null
+    link.onListened = null
+    for (const [topicFilter, each] of this.listening) link.unlisten(topicFilter, each)
+    this.members.close()
+  }
+}
+
+function listener (take: (packet: PublishPacket) => void): MqListener {
+  return (packet, done) => {
+    done()
+    take(packet)
+  }
+}
+
+function ignore (): void {}

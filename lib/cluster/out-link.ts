@@ -1,0 +1,207 @@
+import { headOf } from './frames.ts'
+
+// A batch is sent once it is this large, in bytes, and at the end of a turn of the event loop.
+const batchBytes = 65_536
+// What may be unacknowledged, in bytes: a node that does not read is invisible to who sends, until Redis cuts it off.
+const windowBytes = 4 * 1024 * 1024
+// What may wait besides; more is given up.
+const maxWaiting = 32 * 1024 * 1024
+// How long publishers are held up, in milliseconds: they must not stand still because the queue is away.
+const patience = 5000
+
+interface Batch {
+  readonly number: number
+  readonly bytes: Buffer
+  /** The messages in it. */
+  readonly messages: number
+  /** The latest announcement when it was made. */
+  readonly stamp: number
+  /** How often the other node had been heard of when it was sent. */
+  sentAt: number
+}
+
+/** What the link asks of its surroundings. */
+export interface OutLinkPort {
+  readonly node: string
+  transmit (bytes: Buffer): void
+  /** Has `flush` called at the end of the turn. */
+  schedule (link: OutLink): void
+  /** What the other node sent, as far as it came: epoch and number. */
+  acknowledged (): readonly [number, number]
+  /** More waits than may. */
+  overflowed (): void
+  /** The number of the latest announcement. */
+  stamp (): number
+}
+
+/**
+ * Batches for one other node, numbered, kept until they are acknowledged, and sent again where they were lost: PUBLISH of
+ * Redis loses what it cannot hand on.
+ *
+ *     acknowledged | in flight, up to the window | waiting | being written
+ */
+export class OutLink {
+  /** How long publishers wait at the most, in milliseconds. */
+  static readonly patience = patience
+  readonly epoch: number
+  private congestedSince = 0
+  private readonly port: OutLinkPort
+  private text = ''
+  private messages = 0
+  private isUrgent = false
+  private isScheduled = false
+  private inFlight: Batch[] = []
+  private waiting: Batch[] = []
+  private inFlightBytes = 0
+  private waitingBytes = 0
+  private last = 0
+  private acked = 0
+  /** Of the latest batch that was acknowledged. */
+  knownStamp = 0
+  private relief: (() => void)[] = []
+  private closed = false
+
+  constructor (epoch: number, port: OutLinkPort) {
+    this.epoch = epoch
+    this.port = port
+  }
+
+  /** Bytes that are not acknowledged. */
+  get unacknowledged (): number {
+    return this.inFlightBytes + this.waitingBytes + this.text.length
+  }
+
+  /** Messages that are not acknowledged. */
+  get unacknowledgedMessages (): number {
+    const count = (sum: number, batch: Batch): number => sum + batch.messages
+    return this.inFlight.reduce(count, 0) + this.waiting.reduce(count, 0) + this.messages
+  }
+
+  /** Whether publishers should wait: not for ever, or nothing would go on here while the other node hangs. */
+  get isCongested (): boolean {
+    if (this.unacknowledged <= windowBytes) return false
+    if (this.congestedSince === 0) this.congestedSince = performance.now()
+    return performance.now() - this.congestedSince < patience
+  }
+
+  /** Whether all is acknowledged. */
+  get isIdle (): boolean {
+    return this.unacknowledged === 0
+  }
+
+  // hot: once per message
+  writeMessage (frame: string): void {
+    this.messages++
+    this.write(frame)
+  }
+
+  // hot: once per message
+  private write (frame: string): void {
+    if (this.closed) return
+    this.text += frame
+    if (this.text.length >= batchBytes) {
+      this.flush()
+    } else if (!this.isScheduled) {
+      this.isScheduled = true
+      this.port.schedule(this)
+    }
+  }
+
+  /** Something that somebody waits for the other node to know. */
+  writeUrgent (frame: string): void {
+    this.isUrgent = true
+    this.write(frame)
+  }
+
+  flush (): void {
+    this.isScheduled = false
+    if (this.text === '' || this.closed) return
+    const { text, messages } = this
+    const [ackEpoch, ackNumber] = this.port.acknowledged()
+    const head = headOf(this.port.node, this.epoch, ++this.last, ackEpoch, ackNumber, this.isUrgent)
+    const batch = { number: this.last, bytes: Buffer.from(head + text, 'latin1'), messages, stamp: this.port.stamp(), sentAt: 0 }
+    this.text = ''
+    this.messages = 0
+    this.isUrgent = false
+    if (this.waiting.length === 0 && this.inFlightBytes < windowBytes) {
+      this.transmit(batch)
+    } else {
+      this.waiting.push(batch)
+      this.waitingBytes += batch.bytes.length
+      if (this.waitingBytes > maxWaiting) this.port.overflowed()
+    }
+  }
+
+  private transmit (batch: Batch): void {
+    batch.sentAt = this.heard
+    this.inFlight.push(batch)
+    this.inFlightBytes += batch.bytes.length
+    this.port.transmit(batch.bytes)
+  }
+
+  /** The other node has all batches up to this one. */
+  acknowledge (number: number): void {
+    if (number <= this.acked || number > this.last) return
+    this.acked = number
+    let count = 0
+    for (const batch of this.inFlight) {
+      if (batch.number > number) break
+      this.inFlightBytes -= batch.bytes.length
+      this.knownStamp = batch.stamp
+      count++
+    }
+    this.inFlight.splice(0, count)
+    while (this.waiting.length > 0 && this.inFlightBytes < windowBytes) {
+      const batch = this.waiting.shift() as Batch
+      this.waitingBytes -= batch.bytes.length
+      this.transmit(batch)
+    }
+    if (this.unacknowledged <= windowBytes) {
+      this.congestedSince = 0
+      this.relieve()
+    }
+  }
+
+  /** How often the other node was heard of, and what it had acknowledged then. */
+  private heard = 0
+  private ackedWhenHeard = -1
+
+  /** The other node is there. Sends again what it should have had by now. */
+  heartbeat (): void {
+    this.heard++
+    const [oldest] = this.inFlight
+    const isStuck = oldest !== undefined && this.ackedWhenHeard === this.acked && oldest.sentAt < this.heard - 1
+    this.ackedWhenHeard = this.acked
+    if (isStuck) this.resend()
+  }
+
+  /** Sends again all that is in flight. */
+  resend (): void {
+    for (const batch of this.inFlight) {
+      batch.sentAt = this.heard
+      this.port.transmit(batch.bytes)
+    }
+  }
+
+  whenRelieved (callback: () => void): void {
+    if (this.isCongested && !this.closed) this.relief.push(callback)
+    else callback()
+  }
+
+  /** Lets publishers go on. */
+  relieve (): void {
+    if (this.relief.length === 0) return
+    const { relief } = this
+    this.relief = []
+    for (const callback of relief) callback()
+  }
+
+  close (): void {
+    this.closed = true
+    this.text = ''
+    this.inFlight = []
+    this.waiting = []
+    this.inFlightBytes = this.waitingBytes = 0
+    this.relieve()
+  }
+}

@@ -1,0 +1,297 @@
+import { isNatsBorn } from '../broker/identity.ts'
+import type { PublishPacket } from '../broker/host.ts'
+import { reservedTopicsOf } from '../broker/reserved-topics.ts'
+import type { Spaces } from '../routing/spaces.ts'
+import type { Message } from '../wire/message.ts'
+import { decodeText } from '../wire/text.ts'
+import { type BatchHead, type FrameReader, type FrameTaker, completeFrame, headOf, joinedFrame, messageFrame, resetFrame, wakeFrame, type Wanted } from './frames.ts'
+import { OutLink } from './out-link.ts'
+import { PeerInterest, type WantingNode } from './peer-interest.ts'
+import type { Presence } from './presence.ts'
+import type { Trie } from '../subject/trie.ts'
+import type { Node } from '../routing/receiver.ts'
+
+/** What another node is to this one's gateway. */
+export interface PeerPort {
+  /** The id of this node. */
+  readonly node: string
+  readonly spaces: Spaces
+  readonly listeners: Trie<Node>
+  transmit (topic: string, bytes: Buffer): void
+  schedule (link: OutLink): void
+  /** What this node wants, as frames, and the number of the latest change of it. */
+  state (): Iterable<string>
+  stamp (): number
+  /** Messages are stored for a durable group here. */
+  wake (mountpoint: string, queue: string): void
+  /** So many messages will not reach it. */
+  lost (peer: Peer, messages: number): void
+  /** Something changed that decides whether somebody may listen. */
+  changed (): void
+}
+
+// How many batches may come before one is acknowledged, in bytes; and acknowledgements that do not haste wait so long, in milliseconds.
+const ackBytes = 524_288
+const ackDelay = 20
+// Heartbeats of the other node that do not know of what it was sent, until it is begun anew.
+const maxUnknown = 2
+
+// Of all links of this process, so that a peer that is met again begins above what it had.
+let epochs = 0
+
+/** Another node with a gateway: what it wants, and the batches to it and from it. */
+export class Peer implements WantingNode, FrameTaker {
+  readonly id: string
+  presence: Presence
+  isAlive = true
+  /** Whether it has said that it sends what is wanted here: what the queue brings of it is not taken any more. */
+  isJoined = false
+  /** Heartbeats of this node since it was heard of. */
+  missed = 0
+  /** When it was heard of the last time that it was alive, by `performance.now`. */
+  heardAt = performance.now()
+  link: OutLink
+  readonly interest: PeerInterest
+  /** Messages that it did not get, as far as known. */
+  lostMessages = 0
+  inMessages = 0
+  outMessages = 0
+  private readonly port: PeerPort
+  private readonly topic: string
+  private readonly reader: FrameReader
+  private chosen = ''
+  private readonly woken = new Set<string>()
+  private hasState = false
+  /** Of what comes from it. */
+  private epoch = 0
+  private number = 0
+  private unackedBytes = 0
+  private ackTimer: NodeJS.Timeout | null = null
+  private lastNak = -1
+  /** Whether messages to it are given up until it has acknowledged something. */
+  private isCut = false
+  private unknown = 0
+
+  constructor (presence: Presence, port: PeerPort, reader: FrameReader) {
+    this.id = presence.node
+    this.presence = presence
+    this.port = port
+    this.topic = reservedTopicsOf(presence.broker).batches
+    this.reader = reader
+    this.interest = new PeerInterest(this, port.spaces, port.listeners)
+    this.link = this.begin()
+  }
+
+  /** Numbers begin anew, with all that this node wants. */
+  private begin (): OutLink {
+    const { port } = this
+    const link = new OutLink(++epochs, {
+      node: port.node,
+      transmit: (bytes) => { port.transmit(this.topic, bytes) },
+      schedule: (each) => { port.schedule(each) },
+      acknowledged: () => this.acknowledging(),
+      overflowed: () => { this.cut() },
+      stamp: () => port.stamp()
+    })
+    link.writeUrgent(resetFrame)
+    for (const frame of port.state()) link.writeUrgent(frame)
+    link.writeUrgent(completeFrame)
+    if (this.hasState) link.writeUrgent(joinedFrame)
+    link.flush()
+    return link
+  }
+
+  private restart (): void {
+    const messages = this.link.unacknowledgedMessages
+    this.link.close()
+    this.link = this.begin()
+    this.unknown = 0
+    if (messages > 0) this.lose(messages)
+  }
+
+  private lose (messages: number): void {
+    this.lostMessages += messages
+    this.port.lost(this, messages)
+  }
+
+  /** It does not take what it is sent: what waits is given up, and all that comes until it does. */
+  private cut (): void {
+    this.restart()
+    this.isCut = true
+  }
+
+  // What routes ask of it
+
+  readonly patience = OutLink.patience
+
+  get isCongested (): boolean {
+    return this.isAlive && this.link.isCongested
+  }
+
+  get isChosen (): boolean {
+    return this.chosen !== ''
+  }
+
+  // hot: once per message that a member there gets
+  choose (queue: string): void {
+    this.chosen = this.chosen === '' ? queue : `${this.chosen} ${queue}`
+  }
+
+  // hot: once per message for it
+  send (message: Message, mountpoint: string, isPlain: boolean, isHidden: boolean, isPassed = false): void {
+    const queues = this.chosen
+    this.chosen = ''
+    if (this.isCut) {
+      this.lose(1)
+      return
+    }
+    this.outMessages++
+    const natsBorn = message.origin === null || isNatsBorn(message.origin as PublishPacket)
+    this.link.writeMessage(messageFrame(message, mountpoint, queues, isPlain, isHidden, natsBorn, isPassed))
+  }
+
+  whenRelieved (callback: () => void): void {
+    if (this.isAlive) this.link.whenRelieved(callback)
+    else callback()
+  }
+
+  /** Once per turn of the event loop and group. */
+  wake (mountpoint: string, queue: string): void {
+    const frame = wakeFrame(mountpoint, queue)
+    if (this.woken.has(frame)) return
+    if (this.woken.size === 0) setImmediate(() => { this.woken.clear() })
+    this.woken.add(frame)
+    this.link.writeUrgent(frame)
+  }
+
+  /** Tells it of a change of what this node wants. */
+  tell (frame: string): void {
+    this.link.writeUrgent(frame)
+  }
+
+  // What comes from it
+
+  take (text: string, head: BatchHead): void {
+    if (head.ackEpoch === this.link.epoch) this.acknowledged(head.ackNumber)
+    if (head.number === 0) {
+      if (head.isUrgent) this.link.resend()
+      return
+    }
+    if (head.epoch < this.epoch) return
+    if (head.epoch > this.epoch) {
+      // The first batch of an epoch stands for what was before.
+      if (head.number !== 1) return
+      this.epoch = head.epoch
+      this.number = 0
+    }
+    if (head.number <= this.number) {
+      this.acknowledge()
+    } else if (head.number > this.number + 1) {
+      this.askAgain()
+    } else {
+      this.number = head.number
+      this.reader.read(text, head.end, this)
+      this.unackedBytes += text.length
+      if (head.isUrgent || this.unackedBytes >= ackBytes) this.acknowledge()
+      else this.ackTimer ??= setTimeout(() => { this.acknowledge() }, ackDelay)
+    }
+  }
+
+  private acknowledged (number: number): void {
+    this.unknown = 0
+    this.isCut &&= number === 0
+    this.link.acknowledge(number)
+  }
+
+  private acknowledging (): readonly [number, number] {
+    this.unackedBytes = 0
+    if (this.ackTimer !== null) clearTimeout(this.ackTimer)
+    this.ackTimer = null
+    return [this.epoch, this.number]
+  }
+
+  private acknowledge (isGap = false): void {
+    const [epoch, number] = this.acknowledging()
+    this.port.transmit(this.topic, Buffer.from(headOf(this.port.node, this.link.epoch, 0, epoch, number, isGap), 'latin1'))
+  }
+
+  /** Batches are missing: asks for them once. */
+  private askAgain (): void {
+    if (this.lastNak === this.number) return
+    this.lastNak = this.number
+    this.acknowledge(true)
+  }
+
+  /** What this node has of it, for the heartbeat. */
+  get received (): readonly [number, number] {
+    return [this.epoch, this.number]
+  }
+
+  /** It says that it is there. */
+  heard (presence: Presence): void {
+    this.presence = presence
+    this.missed = 0
+    this.lastNak = -1
+    this.heardAt = performance.now()
+    const [epoch, number] = presence.received[this.port.node] ?? [0, 0]
+    if (epoch === this.link.epoch) this.acknowledged(number)
+    else if (++this.unknown > maxUnknown) this.restart()
+    this.link.heartbeat()
+  }
+
+  message (message: Message, mountpoint: string, queues: readonly string[], isPlain: boolean, isHidden: boolean, isNatsBorn: boolean, isPassed: boolean): void {
+    this.inMessages++
+    this.port.spaces.receiveNamed(message, { mountpoint: decodeText(mountpoint) ?? mountpoint, isPlain, queues, isHidden, isNatsBorn, isPassed })
+  }
+
+  wanted (wanted: Wanted, members: number): void {
+    this.interest.set(wanted, members)
+  }
+
+  listened (filter: string, isListened: boolean): void {
+    this.interest.listen(filter, isListened)
+    this.port.changed()
+  }
+
+  wakeUp (mountpoint: string, queue: string): void {
+    this.port.wake(decodeText(mountpoint) ?? mountpoint, queue)
+  }
+
+  /** It begins anew. */
+  reset (): void {
+    this.isJoined = false
+    this.hasState = false
+    this.interest.clear()
+    this.port.changed()
+  }
+
+  /** All that it wants is known: from here on it gets that, and is told so before the queue brings it anything more. */
+  complete (): void {
+    this.hasState = true
+    this.link.writeUrgent(joinedFrame)
+    this.link.flush()
+  }
+
+  joined (): void {
+    this.isJoined = true
+    this.port.changed()
+  }
+
+  /** Whether it is there as far as this node knows: members of its groups are chosen then. */
+  setAlive (isAlive: boolean): void {
+    if (isAlive === this.isAlive) return
+    this.isAlive = isAlive
+    this.interest.setQueues(isAlive)
+    if (!isAlive) this.link.relieve()
+    this.port.changed()
+  }
+
+  close (): void {
+    const messages = this.link.unacknowledgedMessages
+    if (messages > 0) this.lose(messages)
+    this.link.close()
+    if (this.ackTimer !== null) clearTimeout(this.ackTimer)
+    this.interest.clear()
+    this.port.changed()
+  }
+}

@@ -1,0 +1,263 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { FrameReader, readHead, wantedFrame } from '../../lib/cluster/frames.ts'
+import type { OutLink } from '../../lib/cluster/out-link.ts'
+import { Peer } from '../../lib/cluster/peer.ts'
+import type { Presence } from '../../lib/cluster/presence.ts'
+import type { Node, Receiver } from '../../lib/routing/receiver.ts'
+import type { Spaces } from '../../lib/routing/spaces.ts'
+import { Trie } from '../../lib/subject/trie.ts'
+import { messageOf } from '../../lib/wire/message.ts'
+
+/** One end of two nodes: what it knows of the other one, and what reaches it. */
+class End {
+  readonly name: string
+  readonly received: string[] = []
+  readonly remote: Receiver[] = []
+  readonly wanted = new Map<string, number>()
+  /** Batches on their way to the other end. */
+  out: Buffer[] = []
+  peer: Peer
+  stamp = 0
+  lost = 0
+  private dirty: OutLink[] = []
+
+  constructor (name: string, other: string) {
+    this.name = name
+    this.peer = this.meet(other)
+  }
+
+  meet (other: string): Peer {
+    const router = {
+      subscribe: (receiver: Receiver) => { this.remote.push(receiver) },
+      unsubscribe: (receiver: Receiver) => { this.remote.splice(this.remote.indexOf(receiver), 1) }
+    }
+    const spaces = {
+      receiveNamed: (message: { body: string }) => { this.received.push(message.body) },
+      enter: () => ({ router }),
+      leave: () => {}
+    } as unknown as Spaces
+    this.peer = new Peer(presenceOf(other, {}), {
+      node: this.name,
+      spaces,
+      listeners: new Trie<Node>(),
+      transmit: (_topic, bytes) => { this.out.push(bytes) },
+      schedule: (link) => { this.dirty.push(link) },
+      state: () => [...this.wanted].map(([filter, members]) => wantedFrame({ filter, queue: 'q', mountpoint: '', isStored: false }, members)),
+      stamp: () => this.stamp,
+      wake: () => {},
+      lost: (_peer, count) => { this.lost += count },
+      changed: () => {}
+    }, new FrameReader())
+    return this.peer
+  }
+
+  want (filter: string, members: number): void {
+    this.stamp++
+    if (members === 0) this.wanted.delete(filter)
+    else this.wanted.set(filter, members)
+    this.peer.tell(wantedFrame({ filter, queue: 'q', mountpoint: '', isStored: false }, members))
+  }
+
+  send (text: string): void {
+    this.peer.send(messageOf('s', '', text), '', true, false)
+  }
+
+  /** The end of a turn of the event loop. */
+  turn (): void {
+    for (const link of this.dirty.splice(0)) link.flush()
+  }
+
+  take (bytes: Buffer): void {
+    const text = bytes.toString('latin1')
+    const head = readHead(text)
+    if (head !== null) this.peer.take(text, head)
+  }
+
+  get presence (): Presence {
+    return presenceOf(this.name, { [this.peer.id]: this.peer.received })
+  }
+
+  /** What the other end wants, as this one knows it. */
+  get known (): string[] {
+    return this.remote.map((receiver) => `${receiver.filter} ${(receiver as unknown as { members: number }).members}`).sort()
+  }
+
+  get own (): string[] {
+    return [...this.wanted].map(([filter, members]) => `${filter} ${members}`).sort()
+  }
+}
+
+function presenceOf (node: string, received: Presence['received']): Presence {
+  return { node, broker: node, urls: [], wsUrls: [], isLameDuck: false, isLeaving: false, received }
+}
+
+type Step = { readonly kind: 'send', readonly by: 0 | 1, readonly size: number } | { readonly kind: 'want', readonly by: 0 | 1, readonly filter: string, readonly members: number } |
+  { readonly kind: 'turn' } | { readonly kind: 'beat' } | { readonly kind: 'deliver', readonly by: 0 | 1, readonly lose: boolean, readonly twice: boolean }
+
+const by = fc.constantFrom(0 as const, 1 as const)
+const step: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({ kind: fc.constant('send' as const), by, size: fc.constantFrom(0, 10, 30_000, 70_000) }),
+  fc.record({ kind: fc.constant('want' as const), by, filter: fc.constantFrom('a', 'b.*', 'c.>'), members: fc.nat(3) }),
+  fc.record({ kind: fc.constant('turn' as const) }),
+  fc.record({ kind: fc.constant('beat' as const) }),
+  fc.record({ kind: fc.constant('deliver' as const), by, lose: fc.boolean(), twice: fc.boolean() })
+)
+
+/** Everything that is under way arrives, and is asked for again where it was lost. */
+function settle (ends: readonly [End, End]): void {
+  for (let round = 0; round < 6; round++) {
+    for (let moved = true; moved;) {
+      moved = false
+      for (const [i, end] of ends.entries()) {
+        end.turn()
+        for (const bytes of end.out.splice(0)) {
+          moved = true
+          ends[1 - i]?.take(bytes)
+        }
+      }
+    }
+    ends[0].peer.heard(ends[1].presence)
+    ends[1].peer.heard(ends[0].presence)
+  }
+}
+
+t.test('two nodes on a queue that loses and repeats batches get all, once, in order, and agree on what they want', async (t) => {
+  fc.assert(fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+    const ends = [new End('A', 'B'), new End('B', 'A')] as const
+    const sent: [string[], string[]] = [[], []]
+    for (const each of steps) {
+      if (each.kind === 'send') {
+        const text = `${sent[each.by].length}:${'x'.repeat(each.size)}`
+        sent[each.by].push(text)
+        ends[each.by].send(text)
+      } else if (each.kind === 'want') {
+        ends[each.by].want(each.filter, each.members)
+      } else if (each.kind === 'turn') {
+        for (const end of ends) end.turn()
+      } else if (each.kind === 'beat') {
+        ends[0].peer.heard(ends[1].presence)
+        ends[1].peer.heard(ends[0].presence)
+      } else {
+        const bytes = ends[each.by].out.shift()
+        if (bytes === undefined || each.lose) continue
+        ends[1 - each.by]?.take(bytes)
+        if (each.twice) ends[1 - each.by]?.take(bytes)
+      }
+    }
+    settle(ends)
+    const lost = ends[0].lost + ends[1].lost
+    // A node that heard beats of one that does not know it begins anew, which gives up what it had sent.
+    if (lost === 0) t.ok(ends[1].received.join() === sent[0].join() && ends[0].received.join() === sent[1].join())
+    for (const i of [0, 1] as const) t.ok(isSubsequence(ends[1 - i]?.received ?? [], sent[i]), 'never twice, never in another order')
+    t.strictSame(ends[1].known, ends[0].own)
+    t.strictSame(ends[0].known, ends[1].own)
+    t.ok(ends[0].peer.isJoined && ends[1].peer.isJoined)
+    t.equal(ends[0].peer.link.knownStamp, ends[0].stamp)
+    t.ok(ends[0].peer.link.isIdle && ends[1].peer.link.isIdle)
+  }), { numRuns: 300 })
+})
+
+function isSubsequence (part: readonly string[], all: readonly string[]): boolean {
+  let at = 0
+  for (const each of all) if (each === part[at]) at++
+  return at === part.length
+}
+
+/** Two nodes that know each other. */
+function joined (): readonly [End, End] {
+  const ends = [new End('A', 'B'), new End('B', 'A')] as const
+  settle(ends)
+  return ends
+}
+
+t.test('a lost batch is asked for as soon as the next one comes', async (t) => {
+  const [a, b] = joined()
+  a.send('lost')
+  a.turn()
+  a.out.length = 0
+  a.send('next')
+  a.turn()
+  b.take(a.out.splice(0)[0] as Buffer)
+  t.strictSame(b.received, [])
+  a.take(b.out.splice(0)[0] as Buffer)
+  for (const bytes of a.out.splice(0)) b.take(bytes)
+  t.strictSame(b.received, ['lost', 'next'])
+})
+
+t.test('the last batch is sent again after two heartbeats that do not know of it', async (t) => {
+  const [a, b] = joined()
+  a.send('lost')
+  a.turn()
+  a.out.length = 0
+  a.peer.heard(b.presence)
+  t.equal(a.out.length, 0, 'it may have been said before')
+  a.peer.heard(b.presence)
+  for (const bytes of a.out.splice(0)) b.take(bytes)
+  t.strictSame(b.received, ['lost'])
+})
+
+t.test('a node that forgot the other is told everything anew, and what it had not acknowledged is counted as lost', async (t) => {
+  const [a, b] = joined()
+  a.want('a', 2)
+  settle([a, b])
+  a.send('lost')
+  a.turn()
+  a.out.length = 0
+  b.peer.close()
+  t.strictSame(b.known, [])
+  b.meet('A')
+  for (let i = 0; i < 3; i++) a.peer.heard(b.presence)
+  settle([a, b])
+  t.strictSame(b.known, ['a 2'])
+  t.equal(a.lost, 1)
+  a.send('next')
+  settle([a, b])
+  t.strictSame(b.received, ['next'])
+})
+
+t.test('what a node does not take is bounded: publishers wait, then it is cut, and begins anew when it takes something', async (t) => {
+  const [a, b] = joined()
+  let count = 0
+  const pour = (bytes: number): void => {
+    for (let sum = 0; sum < bytes; sum += 65_536) {
+      a.send(String(count++).padEnd(65_536))
+      a.turn()
+    }
+  }
+  pour(4 * 1024 * 1024 + 65_536)
+  t.ok(a.peer.isCongested)
+  let relieved = 0
+  a.peer.whenRelieved(() => { relieved++ })
+  const inFlight = a.out.reduce((sum, { length }) => sum + length, 0)
+  t.ok(inFlight <= 4.2 * 1024 * 1024, `${inFlight} bytes in flight`)
+  pour(28 * 1024 * 1024)
+  t.equal(a.lost, 0)
+  t.ok(a.peer.link.unacknowledged < 37 * 1024 * 1024)
+  pour(5 * 1024 * 1024)
+  t.equal(relieved, 1, 'nobody waits for what was given up')
+  t.ok(a.lost > 500, `${a.lost} given up`)
+  t.ok(a.peer.link.unacknowledged < 1024 * 1024, 'and not held')
+  a.out.length = 0
+  const lost = a.lost
+  a.send('more')
+  t.equal(a.lost, lost + 1)
+  settle([a, b])
+  a.send('after')
+  settle([a, b])
+  t.strictSame(b.received, ['after'])
+})
+
+t.test('whoever is not alive holds nobody up', async (t) => {
+  const [a] = joined()
+  for (let i = 0; i < 80; i++) {
+    a.send('x'.repeat(65_536))
+    a.turn()
+  }
+  let relieved = 0
+  a.peer.whenRelieved(() => { relieved++ })
+  t.ok(a.peer.isCongested)
+  a.peer.setAlive(false)
+  t.equal(relieved, 1)
+  t.notOk(a.peer.isCongested)
+})

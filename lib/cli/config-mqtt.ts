@@ -24,7 +24,8 @@ function readAccess (reader: ConfigReader, { authorization, no_auth_user: noAuth
   const block = reader.block(authorization)
   const { timeout, ...credentials } = readCredentials(reader, block === null ? {} : reader.keys(block, 'mqtt.authorization.', { user: ['username'], pass: ['password'], token: [], timeout: [] }))
   const given = { user: null, pass: null, token: null, ...credentials, noAuthUser: reader.text(noAuthUser) || null }
-  // What nats-server calls an override: a password alone is none.
+  // nats-server then asks for nothing.
+  if (authorization !== undefined && given.pass !== null && given.user === null) reader.problem(authorization, 'a password needs a user')
   return { credentials: given.user === null && given.token === null && given.noAuthUser === null ? null : given, timeout }
 }
 

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Aedes } from 'aedes'
 import type { Credentials, ListenerRules } from '../auth/attempt.ts'
-import type { Outcome } from '../auth/authenticator.ts'
+import type { Authenticator, Outcome } from '../auth/authenticator.ts'
 import type { Identity } from '../auth/identity.ts'
-import { asHost, type Done, type HostBroker, type HostHooks, type HostSubscription, type PublishPacket } from '../broker/host.ts'
+import { asHost, type Done, type HostBroker, type HostHooks, type PublishPacket } from '../broker/host.ts'
 import { forMqttAlone } from '../broker/mqtt-hooks.ts'
 import { authTimeout } from '../client/login.ts'
 import { NatsError } from '../errors.ts'
@@ -11,6 +11,7 @@ import type { Gateway } from '../gateway.ts'
 import type { Logger } from '../options.ts'
 import { defaultConnectOptions } from '../wire/connect.ts'
 import { type MqttClient, type MqttCredentials, MqttGuest } from './mqtt-guest.ts'
+import { MqttSessions } from './mqtt-sessions.ts'
 
 /** What an `mqtt` block says of who may connect. */
 export interface MqttAccessOption {
@@ -38,11 +39,6 @@ const guestOf = Symbol('guest')
 
 type Hooked = MqttClient & { protocol?: string, [guestOf]?: MqttGuest }
 
-interface StoredSessions {
-  addSubscriptions (client: object, subscriptions: readonly HostSubscription[]): Promise<unknown>
-  removeSubscriptions (client: object, topicFilters: readonly string[]): Promise<unknown>
-}
-
 /**
  * Makes MQTT clients pass the option `authorization` of the gateway, as those of nats-server's MQTT port do
  * (server/mqtt.go, server/auth.go): a user with password, a token or the JWT of a bearer as password. NATS clients have
@@ -51,7 +47,7 @@ interface StoredSessions {
 export class MqttAccess {
   private readonly broker: HostBroker & { connectTimeout: number }
   private readonly log: Logger
-  private readonly sessions: StoredSessions
+  private readonly sessions: MqttSessions
   private readonly aedes: HostHooks
   private readonly connectTimeout: number
   private readonly guests = new Set<MqttGuest>()
@@ -59,18 +55,21 @@ export class MqttAccess {
   private readonly denied = new WeakSet<object>()
   private gateway: Gateway | null = null
   private rules = mqttRules(noMqttAccess)
+  /** The one that the guests were asked by. */
+  private authenticator: Authenticator | null = null
 
   /** @param broker one of Aedes 2 that has no gateway yet: what is denied must not come to the gateway */
   constructor (broker: Aedes, log: Logger) {
     this.broker = asHost(broker) as MqttAccess['broker']
     this.log = log
-    this.sessions = this.broker.persistence as unknown as StoredSessions
+    this.sessions = new MqttSessions(this.broker, (client, topicFilter) => {
+      return (client as Hooked)[guestOf]?.maySubscribe(topicFilter) !== false
+    }, (client, error) => { log.error(detailsOf(client), `cannot remove subscriptions of a session: ${error.message}`) })
     const { preConnect, authenticate, authorizePublish, authorizeSubscribe, authorizeForward, published, connectTimeout } = this.broker
     this.aedes = { preConnect, authenticate, authorizePublish, authorizeSubscribe, authorizeForward, published }
     this.connectTimeout = connectTimeout
     this.hook()
     this.dropDenied()
-    this.storeAllowed()
   }
 
   private hook (): void {
@@ -87,7 +86,8 @@ export class MqttAccess {
       else done(null, null)
     })
     broker.authorizeForward = forMqttAlone((client, packet) => {
-      return isNats(client) || (client as Hooked)[guestOf]?.mayReceive(packet) === true ? packet : null
+      const guest = (client as Hooked)[guestOf]
+      return (guest === undefined ? isNats(client) : guest.mayReceive(packet)) ? packet : null
     })
   }
 
@@ -101,16 +101,6 @@ export class MqttAccess {
     }
   }
 
-  /** Aedes stores all subscriptions of a packet when it has been allowed one of them (lib/handlers/subscribe.js). */
-  private storeAllowed (): void {
-    const { sessions } = this
-    const { addSubscriptions } = sessions
-    sessions.addSubscriptions = (client, subscriptions) => {
-      const guest = (client as Hooked)[guestOf]
-      return addSubscriptions.call(sessions, client, guest === undefined ? subscriptions : subscriptions.filter(({ topic }) => guest.maySubscribe(topic)))
-    }
-  }
-
   /** Has to be called before MQTT clients can connect. */
   begin (gateway: Gateway, option: MqttAccessOption): void {
     this.gateway = gateway
@@ -119,15 +109,17 @@ export class MqttAccess {
 
   /** Puts changed users, permissions and options into effect: whoever is not let in any more is closed. */
   reload (option: MqttAccessOption): void {
-    this.obey(option)
-    for (const guest of [...this.guests]) this.recheck(guest)
+    if (this.obey(option)) for (const guest of [...this.guests]) this.recheck(guest)
   }
 
-  private obey (option: MqttAccessOption): void {
-    const rules = mqttRules(option)
-    if (!isDeepStrictEqual(rules, this.rules)) this.rules = rules
-    const { authenticator } = this.access
-    this.broker.connectTimeout = authenticator.isRequired(this.rules) ? option.timeout ?? authenticator.timeout ?? authTimeout : this.connectTimeout
+  /** Whether there are other users, or other rules. */
+  private obey (option: MqttAccessOption): boolean {
+    const { rules, authenticator: before, access: { authenticator } } = this
+    const next = mqttRules(option)
+    if (!isDeepStrictEqual(next, rules)) this.rules = next
+    this.authenticator = authenticator
+    this.broker.connectTimeout = authenticator.isRequired(next) ? option.timeout ?? authenticator.timeout ?? authTimeout : this.connectTimeout
+    return authenticator !== before || this.rules !== rules
   }
 
   private get access (): Gateway['access'] {
@@ -229,15 +221,7 @@ export class MqttAccess {
     if (lost.length === 0) return
     this.log.info(detailsOf(client), `Removed subscriptions of ${guest.identity.name} - not authorized: ${lost.join(', ')}`)
     client.unsubscribe(lost, () => {})
-    this.forget(client, lost)
-  }
-
-  /** So that nothing is stored for them. */
-  private forget (client: MqttClient, topicFilters: readonly string[]): void {
-    if (client.clean) return
-    this.sessions.removeSubscriptions(client, topicFilters).catch((error: Error) => {
-      this.log.error(detailsOf(client), `cannot remove subscriptions of a session: ${error.message}`)
-    })
+    this.sessions.forget(client, lost)
   }
 
   private expel ({ client }: MqttGuest, error: NatsError): void {
@@ -272,7 +256,7 @@ export class MqttAccess {
     if (!isMore && guest.maySubscribe(topicFilter)) return true
     this.log.warn(detailsOf(client), `Subscription Violation - ${name}, Topic filter ${JSON.stringify(topicFilter)}`)
     // It may be one of a session that goes on.
-    this.forget(client, [topicFilter])
+    this.sessions.forget(client, [topicFilter])
     return false
   }
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
 import { hashSync } from 'bcryptjs'
@@ -10,10 +10,7 @@ import { asHost } from '../../lib/broker/host.ts'
 import { HostLink } from '../../lib/broker/link.ts'
 import { readConfig } from '../../lib/cli/config.ts'
 import { createHostBroker } from '../../lib/cli/host-broker.ts'
-import { createLog } from '../../lib/cli/logger.ts'
 import { MqttAccess, noMqttAccess } from '../../lib/cli/mqtt-access.ts'
-import { readCommand, type Settings } from '../../lib/cli/settings.ts'
-import { startStandalone } from '../../lib/cli/standalone.ts'
 import { createGateway } from '../../lib/gateway.ts'
 import type { Logger } from '../../lib/options.ts'
 import { Chain, second } from '../auth/jwts.ts'
@@ -21,6 +18,7 @@ import { connectMqtt, MqttPeer } from '../helper/mqtt.ts'
 import { Process, scratch } from '../helper/processes.ts'
 import { connect } from '../helper/raw.ts'
 import { startServer } from '../helper/server.ts'
+import { startHere } from '../helper/standalone.ts'
 
 // MQTT clients pass the same authorization as NATS clients; where nats-server has MQTT too, it comes to the same.
 
@@ -35,37 +33,21 @@ interface Server {
   reload (config: string): Promise<void>
 }
 
-/** What nats-server wants for MQTT stands in front of each configuration. */
-function writer (t: Tap): { file: string, write: (config: string) => void } {
-  const folder = scratch(t)
-  const file = path.join(folder, 'nats.conf')
-  return { file, write: (config) => { writeFileSync(file, `server_name: s, jetstream { store_dir: "${folder}" }\n${config}`) } }
-}
-
 function urlOf (log: string): string {
   return `mqtt://127.0.0.1:${/Listening for MQTT clients on mqtt:[^\n]*:(\d+)/.exec(log)?.[1]}`
 }
 
-/** The stand-alone server in this process. */
 async function startOurs (t: Tap, config: string): Promise<Server> {
-  const { file, write } = writer(t)
-  const logFile = `${file}.log`
-  const log = createLog({ file: logFile, debug: false, trace: false })
-  const read = (text: string): Settings => {
-    write(text)
-    const command = readCommand(['-a', '127.0.0.1', '-p', '-1', '-c', file], {})
-    if (command.kind !== 'run') throw new Error(command.kind)
-    return command.settings
-  }
-  const server = await startStandalone(read(config), log)
-  t.teardown(() => server.stop())
-  const logged = (): string => readFileSync(logFile, 'utf8')
-  return { natsPort: server.gateway.port, mqttUrl: urlOf(logged()), log: logged, reload: async (next) => { server.reload(read(next)) } }
+  const { natsPort, log, reload } = await startHere(t, config)
+  return { natsPort, mqttUrl: urlOf(log()), log, reload: async (next) => { reload(next) } }
 }
 
 /** A server in a process of its own. */
 async function startProcess (t: Tap, config: string, launch: (file: string) => Promise<Process>): Promise<Server> {
-  const { file, write } = writer(t)
+  const folder = scratch(t)
+  const file = path.join(folder, 'nats.conf')
+  // nats-server wants both for MQTT.
+  const write = (text: string): void => { writeFileSync(file, `server_name: s, jetstream { store_dir: "${folder}" }\n${text}`) }
   write(config)
   const process = await launch(file)
   return {
@@ -255,6 +237,17 @@ const silent: Logger = { trace () {}, debug () {}, info () {}, warn () {}, error
 
 const five: IClientOptions = { protocolVersion: 5 }
 
+t.test('a login whose password is being compared is judged by the users that there are then', async (t) => {
+  const hash = hashSync('p', 9)
+  const of = (...names: string[]): string => `authorization { users [ ${names.map((each) => `{user: ${each}, password: "${hash}"}`).join(', ')} ] }\n${mqttOn}`
+  const { mqttUrl, reload } = await startOurs(t, of('a', 'b', 'c', 'd'))
+  const codes = ['a', 'b', 'c', 'd'].map((each) => codeOf(mqttUrl, user(each)))
+  // They are compared one by one.
+  t.equal(await codes[0], 0)
+  await reload(of('a', 'c'))
+  t.strictSame(await Promise.all(codes.slice(2)), [0, 5])
+})
+
 t.test('MQTT 5 clients are told', async (t) => {
   const of = (permissions: string): string => `authorization { users [ {user: all, password: p}, {user: a, password: p, permissions: {${permissions}}}, {user: goes, password: p} ] }\n${mqttOn}`
   const server = await startOurs(t, of('publish: "out.>", subscribe: "in.>"'))
@@ -393,6 +386,7 @@ t.test('a wrong mqtt block is refused with file and line', async (t) => {
   for (const [text, problem] of [
     [`${users}\nmqtt { no_auth_user: b }`, /nats\.conf:2: option 'mqtt\.authorization\.noAuthUser' is b: allowed is one of the users/],
     [`${users}\nmqtt { authorization { user: m, password: p } }`, /nats\.conf:2: option 'mqtt\.authorization' is one with a user or token, where there are users/],
+    ['\nmqtt { authorization { password: p } }', /nats\.conf:2: a password needs a user/],
     [`${users}\nmqtt { authorization { users: [] } }`, /nats\.conf:2: unknown key 'users': known are user, pass, token, timeout/]
   ] as const) {
     writeFileSync(file, text)

@@ -1,13 +1,17 @@
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { Algorithms, encodeUser } from '@nats-io/jwt'
+import { createUser } from '@nats-io/nkeys'
 import { hashSync } from 'bcryptjs'
 import t from 'tap'
 import type { HostHooks } from '../../lib/broker/host.ts'
 import type { AuthorizationOption } from '../../lib/options/authorization.ts'
+import { Chain, second } from '../auth/jwts.ts'
 import { startHost } from '../helper/brokers.ts'
 import { Process, scratch } from '../helper/processes.ts'
-import { connect } from '../helper/raw.ts'
+import { connect, type RawClient } from '../helper/raw.ts'
 import { startServer } from '../helper/server.ts'
+import { startHere } from '../helper/standalone.ts'
 
 // Users and permissions that change under connections that stay: by SIGHUP as nats-server does it, and by `gateway.update`.
 
@@ -32,20 +36,38 @@ function reloadable (file: string, process: Process, port: number): Reloadable {
   }
 }
 
-const servers: Readonly<Record<string, (t: Tap, config: string) => Promise<Reloadable>>> = {
+type Start = (t: Tap, config: string) => Promise<Reloadable>
+
+async function startTheirs (t: Tap, config: string): Promise<Reloadable> {
+  const file = path.join(scratch(t), 'theirs.conf')
+  writeFileSync(file, config)
+  const server = new Process(t, 'nats-server', ['-a', '127.0.0.1', '-p', '-1', '-c', file])
+  const [, port] = await server.until(/Listening for client connections on 127\.0\.0\.1:(\d+)[^]*Server is ready/)
+  return reloadable(file, server, Number(port))
+}
+
+const processes: Readonly<Record<string, Start>> = {
   'aedes-nats': async (t, config) => {
     const file = path.join(scratch(t), 'ours.conf')
     writeFileSync(file, config)
     const { process, natsPort } = await startServer(t, ['-c', file])
     return reloadable(file, process, natsPort)
   },
-  'nats-server': async (t, config) => {
-    const file = path.join(scratch(t), 'theirs.conf')
-    writeFileSync(file, config)
-    const server = new Process(t, 'nats-server', ['-a', '127.0.0.1', '-p', '-1', '-c', file])
-    const [, port] = await server.until(/Listening for client connections on 127\.0\.0\.1:(\d+)[^]*Server is ready/)
-    return reloadable(file, server, Number(port))
-  }
+  'nats-server': startTheirs
+}
+
+const servers: Readonly<Record<string, Start>> = {
+  'aedes-nats': async (t, config) => {
+    const { natsPort, reload } = await startHere(t, config)
+    return {
+      port: natsPort,
+      reload: async (next) => {
+        reload(next)
+        return ''
+      }
+    }
+  },
+  'nats-server': startTheirs
 }
 
 function users (...list: string[]): string {
@@ -55,11 +77,16 @@ function users (...list: string[]): string {
 const stays = '{user: stays, password: p}'
 const violation = "-ERR 'Authorization Violation'\r\n"
 
+/** What a server says at the end; on a slow day it asks for a PONG before. */
+async function lastWords (client: RawClient): Promise<string> {
+  return (await client.end()).replaceAll('PING\r\n', '')
+}
+
 function lines (text: string): string[] {
   return text.split('\r\n').filter((line) => line !== '').sort()
 }
 
-for (const [name, start] of Object.entries(servers)) {
+for (const [name, start] of Object.entries(processes)) {
   t.test(`${name}: SIGHUP closes users that are gone or have another password, and loses nothing of the others`, async (t) => {
     const server = await start(t, users(stays, '{user: goes, password: p}', '{user: renews, password: p}'))
     const [reader, writer, goes, renews] = await Promise.all(['stays', 'stays', 'goes', 'renews'].map((user) => connect(t, server.port, { user, pass: 'p' })))
@@ -72,8 +99,8 @@ for (const [name, start] of Object.entries(servers)) {
     publish(50)
     t.match(await reloaded, /Reloaded server configuration/)
     publish(100)
-    t.equal(await goes.end(), '', 'who is no user any more is closed without a word')
-    t.equal(await renews.end(), violation)
+    t.equal(await lastWords(goes), '', 'who is no user any more is closed without a word')
+    t.equal(await lastWords(renews), violation)
     t.equal(await writer.fence(), '')
     const got = (await reader.fence()).split('\r\n').filter((line) => /^\d+$/.test(line)).map(Number)
     t.strictSame(got, Array.from({ length: 150 }, (_, i) => i))
@@ -81,11 +108,24 @@ for (const [name, start] of Object.entries(servers)) {
     for (const [user, pass] of [['goes', 'p'], ['renews', 'p']]) {
       const refused = await connect(t, server.port, null)
       refused.send(`CONNECT {"user":"${user}","pass":"${pass}"}\r\n`)
-      t.equal(await refused.end(), violation)
+      t.equal(await lastWords(refused), violation)
     }
     await connect(t, server.port, { user: 'renews', pass: 'q' })
   })
 
+  t.test(`${name}: SIGHUP with a wrong file leaves everything as it was, and says why`, async (t) => {
+    const server = await start(t, users(stays, '{user: goes, password: p}'))
+    const [stayed, goes] = [await connect(t, server.port, { user: 'stays', pass: 'p' }), await connect(t, server.port, { user: 'goes', pass: 'p' })]
+    for (const wrong of [users(stays, '{user: stays, password: q}'), `${users(stays)}\nno_auth_user: nobody`, 'authorization {']) {
+      t.match(await server.reload(wrong), /Failed to reload server configuration: .+/)
+      t.equal(await stayed.fence(), '')
+      t.equal(await goes.fence(), '')
+      await connect(t, server.port, { user: 'goes', pass: 'p' })
+    }
+  })
+}
+
+for (const [name, start] of Object.entries(servers)) {
   t.test(`${name}: SIGHUP takes away what other permissions do not allow`, async (t) => {
     const server = await start(t, users(stays, '{user: a, password: p}'))
     const [a, other] = [await connect(t, server.port, { user: 'a', pass: 'p' }), await connect(t, server.port, { user: 'stays', pass: 'p' })]
@@ -114,17 +154,6 @@ for (const [name, start] of Object.entries(servers)) {
     t.equal(await a.fence(), '')
   })
 
-  t.test(`${name}: SIGHUP with a wrong file leaves everything as it was, and says why`, async (t) => {
-    const server = await start(t, users(stays, '{user: goes, password: p}'))
-    const [stayed, goes] = [await connect(t, server.port, { user: 'stays', pass: 'p' }), await connect(t, server.port, { user: 'goes', pass: 'p' })]
-    for (const wrong of [users(stays, '{user: stays, password: q}'), `${users(stays)}\nno_auth_user: nobody`, 'authorization {']) {
-      t.match(await server.reload(wrong), /Failed to reload server configuration: .+/)
-      t.equal(await stayed.fence(), '')
-      t.equal(await goes.fence(), '')
-      await connect(t, server.port, { user: 'goes', pass: 'p' })
-    }
-  })
-
   t.test(`${name}: SIGHUP asks for credentials where none were asked for`, async (t) => {
     const server = await start(t, '')
     const nobody = await connect(t, server.port, {})
@@ -132,13 +161,31 @@ for (const [name, start] of Object.entries(servers)) {
     t.notOk(early.info['auth_required'])
     const known = await connect(t, server.port, { user: 'stays', pass: 'p' })
     await server.reload(users(stays))
-    t.equal(await nobody.end(), violation)
+    t.equal(await lastWords(nobody), violation)
     t.equal(await known.fence(), '')
     early.send('CONNECT {"user":"stays","pass":"x"}\r\n')
-    t.equal(await early.end(), violation)
+    t.equal(await lastWords(early), violation)
     t.match((await connect(t, server.port, { user: 'stays', pass: 'p' })).info, { auth_required: true })
     await server.reload('')
     await connect(t, server.port, {})
+  })
+
+  t.test(`${name}: SIGHUP reads the JWTs of accounts again`, async (t) => {
+    const [chain, system] = [await Chain.create(), await Chain.create()]
+    const [key, systemKey] = [chain.account.getPublicKey(), system.account.getPublicKey()]
+    const systemJwt = await system.encodeAccount({}, {}, chain.operator)
+    const config = (accountJwt: string): string => `operator: ${chain.operatorJwt}\nresolver: MEMORY\nsystem_account: ${systemKey}\nresolver_preload { ${key}: ${accountJwt}, ${systemKey}: ${systemJwt} }`
+    const server = await start(t, config(chain.accountJwt))
+    const bearer = { jwt: await chain.encodeUser({ bearer_token: true }), verbose: false }
+    const stays = { jwt: await encodeUser('N', createUser(), chain.account, { bearer_token: true }, { algorithm: Algorithms.v2 }) }
+    const [revoked, other] = [await connect(t, server.port, bearer), await connect(t, server.port, stays)]
+    await server.reload(config(await chain.encodeAccount({ revocations: { [chain.user.getPublicKey()]: second() + 1 } })))
+    t.equal(await lastWords(revoked), "-ERR 'User Authentication Revoked'\r\n")
+    t.equal(await other.fence(), '')
+    const again = await connect(t, server.port, null)
+    again.send(`CONNECT ${JSON.stringify(bearer)}\r\n`)
+    t.equal(await lastWords(again), violation)
+    await connect(t, server.port, stays)
   })
 }
 
@@ -190,20 +237,22 @@ t.test('a durable SUB that waits for the store is judged by the permissions that
 })
 
 t.test('a login whose password is being compared is judged by the users that there are then', async (t) => {
-  const hash = hashSync('p', 8)
-  const { gateway, natsPort } = await startHost(t, { nats: { authorization: { users: [{ user: 'a', pass: hash }, { user: 'b', pass: hash }, { user: 'c', pass: hash }] } } })
-  const clients = await Promise.all(['a', 'b', 'c'].map(async (user) => {
+  // The worker compares one at a time: the first keeps it long enough for the others to wait.
+  const [slow, hash] = [hashSync('p', 11), hashSync('p', 4)]
+  const { gateway, natsPort } = await startHost(t, { nats: { authorization: { users: [{ user: 'slow', pass: slow }, { user: 'a', pass: hash }, { user: 'b', pass: hash }, { user: 'c', pass: hash }] } } })
+  const logIn = async (user: string): Promise<RawClient> => {
     const client = await connect(t, natsPort, null)
     client.send(`CONNECT {"user":"${user}","pass":"p","verbose":false}\r\nSUB a.x 1\r\nPING\r\n`)
+    while (![...gateway.clients.values()].some(({ options }) => options.user === user)) await new Promise(setImmediate)
     return client
-  }))
-  // All of them are in the worker, or wait for it: nothing of them can be known before the next turn.
-  while ([...gateway.clients.values()].filter(({ options }) => options.user !== '').length < 3) await new Promise(setImmediate)
+  }
+  await logIn('slow')
+  const clients = await Promise.all(['a', 'b', 'c'].map(logIn))
   gateway.update({ authorization: { users: [{ user: 'a', pass: hash, permissions: { subscribe: 'b.>' } }, { user: 'b', pass: hashSync('q', 4) }] } })
   const [a, b, c] = clients
   t.equal(await a?.expect(/[^]*?PONG\r\n/), "-ERR 'Permissions Violation for Subscription to \"a.x\"'\r\nPONG\r\n")
-  t.equal(await b?.end(), violation)
-  t.equal(await c?.end(), violation)
+  t.equal(await b?.expect(violation), violation)
+  t.equal(await c?.expect(violation), violation)
 })
 
 t.test('a login that waits for the hooks of the host is asked again, too', async (t) => {
@@ -221,7 +270,7 @@ t.test('a login that waits for the hooks of the host is asked again, too', async
   await asked
   gateway.update({ authorization: { users: [{ user: 'a', pass: 'another' }] } })
   admit()
-  t.equal(await client.end(), violation)
+  t.equal(await lastWords(client), violation)
   t.equal(broker.connectedClients, 0)
 })
 

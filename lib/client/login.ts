@@ -9,7 +9,7 @@ import { assume, attemptOf } from './standing.ts'
 type Done = (error: NatsError | null) => void
 
 // How long a client may take to say who it is, in milliseconds (server/const.go AUTH_TIMEOUT).
-const authTimeout = 2000
+export const authTimeout = 2000
 
 /** Ends a client in time that has to say who it is, and does not. */
 export function awaitLogIn (client: Client): void {

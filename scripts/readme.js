@@ -4,6 +4,7 @@ import { optionTable } from '../dist/options.js'
 import { errorTable } from '../dist/errors.js'
 import { tlsTable } from '../dist/transport/tls-options.js'
 import { websocketTable } from '../dist/transport/websocket-options.js'
+import { limits } from './limits.js'
 
 const cell = (text) => text.replaceAll('|', '\\|').replaceAll('%s', '…')
 const shown = (value) => typeof value === 'string' ? `'${value}'` : value instanceof Object ? `{ ${Object.entries(value).map(([key, each]) => `'${key}': '${each}'`).join(', ')} }` : value
@@ -26,6 +27,12 @@ const errors = [
   })
 ]
 
+const limitRows = [
+  '| limit | default | option | beyond it |',
+  '| --- | --- | --- | --- |',
+  ...limits.map(({ limit, option, value, exceeding }) => `| ${limit} | \`${value}\` | ${option === '' ? '' : `\`${option}\``} | ${cell(exceeding)} |`)
+]
+
 function replace (text, name, lines) {
   const pattern = new RegExp(`(<!-- ${name} -->\\n)[^]*?(<!-- /${name} -->)`)
   if (!pattern.test(text)) throw new Error(`README.md has no part '${name}'`)
@@ -37,5 +44,6 @@ let text = readFileSync(file, 'utf8')
 text = replace(text, 'options', options(optionTable))
 text = replace(text, 'tls', options(tlsTable))
 text = replace(text, 'websocket', options(websocketTable))
+text = replace(text, 'limits', limitRows)
 text = replace(text, 'errors', errors)
 writeFileSync(file, text)

@@ -90,6 +90,19 @@ t.test('the errors are those of the table', async (t) => {
   t.equal(new NatsError('NATS_ERR_BROKER').message, '')
 })
 
+t.test('the README has a row for every limit, with its default and what is beyond it', async (t) => {
+  const script = new URL('../scripts/limits.js', import.meta.url).href
+  const { limits } = await import(script) as { limits: { limit: string, option: string, value: string, exceeding: string }[] }
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+  const rows = (readme.split('<!-- limits -->')[1]?.split('<!-- /limits -->')[0] ?? '').trim().split('\n').slice(2)
+  t.strictSame(rows, limits.map(({ limit, option, value, exceeding }) => `| ${limit} | \`${value}\` | ${option === '' ? '' : `\`${option}\``} | ${exceeding} |`))
+  for (const [name, row] of Object.entries(optionTable)) {
+    const found = limits.find(({ option }) => option === name)
+    if (name.startsWith('max')) t.ok(found, `${name} is a limit`)
+    if (found !== undefined) t.equal(found.value, String(row.default), name)
+  }
+})
+
 t.test('the README has a row for every option, with its default, and for every error code', async (t) => {
   const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
   for (const [part, table] of [['options', optionTable], ['tls', tlsTable], ['websocket', websocketTable]] as const) {

@@ -23,7 +23,7 @@ const issuers: Record<KeyOwner, readonly KeyOwner[]> = {
 }
 
 /** Of the jwt library, which nats-server reads them with. */
-const maxLength = 1024 * 1024
+export const maxLength = 1024 * 1024
 
 function decodeJson (chunk: string, what: string): ClaimSet {
   const bytes = decodeBase64Url(chunk)

@@ -18,7 +18,7 @@ interface Reply {
 /** Subjects of a connection that it is known whether they may be published to. */
 const maxKnown = 256
 /** Reply subjects of a connection that may be answered; the oldest make room. */
-const maxReplies = 65_536
+export const maxReplies = 65_536
 /** Messages with a reply between two looks for replies that are over. */
 const pruneAfter = 1024
 

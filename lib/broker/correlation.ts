@@ -9,7 +9,7 @@ import { withLines } from '../wire/headers.ts'
 
 const prefix = '_MQTT_REPLY.'
 // Most bytes of correlation data in a reply subject. Longer ones are in the header Nmqtt-Correlation-Data alone.
-const maxCorrelation = 1024
+export const maxCorrelation = 1024
 // Longest reply subject: a PUB to it has to fit the control line of 4,096 bytes that is nats-server's default, and
 // whoever sends a longer one is cut off. Response topics may have 65,535 bytes.
 const maxReply = 4000

@@ -1,8 +1,8 @@
 import type { Gate } from './gate.ts'
 
 // What one connection may have on its way through the broker; Aedes calls back when all receivers have taken a message.
-const maxMessages = 1024
-const maxBytes = 4_194_304
+export const maxMessages = 1024
+export const maxBytes = 4_194_304
 
 /** Publishes of a client that the broker has not finished: too many of them hold the client back. */
 export class Backlog {

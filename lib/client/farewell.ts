@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 
 // How long a client may take to read its last line, in milliseconds.
-const patience = 1000
+export const patience = 1000
 
 /**
  * Lets a client read what is left for it, after `end` was called on its socket. Closing a socket with unread input

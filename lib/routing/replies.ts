@@ -31,9 +31,9 @@ export interface Awaited {
 
 // Requests to one device that wait for an answer at a time, and to all devices; a later one is not answered. Their names
 // may be long: all of them together are bounded by bytes, too.
-const maxAwaited = 1024
-const maxAwaitedByAll = 65_536
-const maxBytes = 33_554_432
+export const maxAwaited = 1024
+export const maxAwaitedByAll = 65_536
+export const maxAwaitedBytes = 33_554_432
 // What a request takes besides its names, about.
 const awaitedBytes = 256
 // How often requests are looked for that nobody will answer, in milliseconds; those of such a time wait as one where nobody
@@ -111,7 +111,7 @@ export class Replies {
 
   private add (answerTopic: string, requester: Requester | null): Awaited | null {
     let queue = this.awaited.get(answerTopic)
-    const isFull = this.size >= maxAwaitedByAll || this.bytes >= maxBytes
+    const isFull = this.size >= maxAwaitedByAll || this.bytes >= maxAwaitedBytes
     if (queue === undefined) {
       if (isFull) return null
       this.awaited.set(answerTopic, queue = [])

@@ -2,7 +2,7 @@ import type { Route } from './route.ts'
 
 // Bytes that the routes of a gateway take: some 40,000 with a receiver or two each. A million subjects, long ones, or one
 // with a hundred thousand receivers must not take more.
-const maxBytes = 16_777_216
+export const maxBytes = 16_777_216
 // What a route takes besides names and receivers, about.
 const routeBytes = 256
 const receiverBytes = 8

@@ -3,7 +3,7 @@ import { levelCount, type PrefixMapping } from './prefixes.ts'
 
 const DOLLAR = 0x24
 // Bytes that a topic may have (MQTT 3.1.1, 1.5.3). Aedes cuts off who would get a longer one.
-const maxTopic = 65_535
+export const maxTopic = 65_535
 
 function fits (topic: string): boolean {
   // A character is three bytes at most.

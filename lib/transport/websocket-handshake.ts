@@ -16,12 +16,12 @@ export type AcceptWebsocket = (stream: WebsocketStream, request: IncomingMessage
 
 // Clients flush what they have from 32 KiB on, and then comes one operation of any size (nats.js `pendingLimit`,
 // nats.go `defaultBufSize`).
-const joinedOperations = 65_536
+export const joinedOperations = 65_536
 
 // A Go client flushes what it published while it was not connected (8 MiB) as one message; nats-server takes it, since
 // it parses a message before its end, and so much of a compressed one (server/websocket.go wsMaxMessageSize).
-const payloads = 8
-const longest = 67_108_864
+export const payloads = 8
+export const longest = 67_108_864
 
 // How long a client may take to answer a close frame, in milliseconds.
 const patience = 1000

@@ -112,7 +112,10 @@ class Writer {
     const { random } = this
     if (random.chance(0.05)) return random.pick(jsonValues)
     if (random.chance(0.05)) return '['.repeat(random.below(300))
-    return `{${random.list(random.below(6), () => `"${random.pick(connectKeys)}":${random.pick(jsonValues)}`).join()}}`
+    const members = random.list(random.below(6), () => [random.pick(connectKeys), random.pick(jsonValues)] as const)
+    // Of two members of one name nats-server looks at the types of both.
+    const distinct = this.beyond ? members : [...new Map(members)]
+    return `{${distinct.map(([key, value]) => `"${key}":${value}`).join()}}`
   }
 
   /** One operation, more or less. */
@@ -154,7 +157,7 @@ class Writer {
         '', piece + piece, String.fromCharCode(random.below(256)), piece.toLowerCase(), random.pick(seeds).slice(0, 50), '\r\n', ' ', '0'
       ]) + text.slice(at + length)
     }
-    return text
+    return this.beyond ? text : text.replace(/\r(?!\n)/g, '')
   }
 }
 

@@ -34,7 +34,7 @@ const warmUp = 4
 
 /** nats-server looks at the subject of a pedantic client's message again where its payload is cut (client.go clonePubArg). */
 function normal (text: string): string {
-  return text.replace(/(-ERR 'Invalid Publish Subject'\r\n)\1/g, '$1')
+  return text.replace(/(-ERR 'Invalid Publish Subject'\r\n)\1+/g, '$1')
 }
 
 /** The answers of both servers; what differs by chance (a reset that overtakes the last line) is asked again. */

@@ -1,5 +1,5 @@
-// What ts-node (the loader of tap) turns TypeScript to JavaScript with: TypeScript, each file once. The hundred files of
-// lib/ cost three seconds of processor time, in each of a hundred test processes.
+// What ts-node (the loader of tap) turns TypeScript to JavaScript with: TypeScript, each file once. The files of lib/
+// cost more than two seconds of processor time, in each of a hundred test processes.
 const { createHash } = require('node:crypto')
 const { mkdirSync, readFileSync, renameSync, writeFileSync } = require('node:fs')
 const path = require('node:path')

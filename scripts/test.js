@@ -1,5 +1,5 @@
 // npm test: everything that has to hold, on a fresh machine too. Ends with one line "N passed, N failed".
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
 
@@ -14,11 +14,26 @@ function run (command, args, options = {}) {
   return status ?? 1
 }
 
-function step (name, command, args) {
+function secondsSince (began) {
+  return `${((Date.now() - began) / 1000).toFixed(1)} s`
+}
+
+/** Runs commands one after another, and says what they said once they are through. */
+async function step (name, ...commands) {
   const began = Date.now()
-  console.log(`\n> ${name}`)
-  if (run(command, args) !== 0) finish(0, 1, 1, `${name} failed`)
-  console.log(`  ${((Date.now() - began) / 1000).toFixed(1)} s`)
+  const output = []
+  let status = 0
+  for (const [command, ...args] of commands) {
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => { output.push(chunk) })
+    status = await new Promise((resolve, reject) => {
+      child.on('error', reject)
+      child.on('close', (code) => { resolve(code ?? 1) })
+    })
+    if (status !== 0) break
+  }
+  console.log(`\n> ${name}\n${Buffer.concat(output)}  ${secondsSince(began)}`)
+  return status === 0 ? null : name
 }
 
 function finish (passed, failed, status, why) {
@@ -27,15 +42,20 @@ function finish (passed, failed, status, why) {
   process.exit(status)
 }
 
+function failOn (steps) {
+  const failed = steps.filter((name) => name !== null)
+  if (failed.length > 0) finish(0, failed.length, 1, `${failed.join(' and ')} failed`)
+}
+
 function isInstalled (command) {
   return spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
 }
 
 /** npm ci, unless what is there is what the lock file asks for. */
-function installPackages () {
+async function installPackages () {
   const installed = 'node_modules/.package-lock.json'
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync('package-lock.json').mtimeMs) return
-  step('npm ci', 'npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'])
+  failOn([await step('npm ci', ['npm', 'ci', '--ignore-scripts', '--no-audit', '--no-fund'])])
 }
 
 /** The servers that the tests run against, and the browser. */
@@ -79,17 +99,20 @@ function checkCoverage () {
 }
 
 process.chdir(new URL('..', import.meta.url).pathname)
-installPackages()
+await installPackages()
 installPrograms()
-step('lint', 'npx', ['--no-install', 'eslint'])
-step('types', 'npx', ['--no-install', 'tsc', '-p', 'tsconfig.json'])
-step('build', process.execPath, ['scripts/build.js'])
-step('package', process.execPath, ['scripts/package.js'])
+failOn(await Promise.all([
+  step('lint', ['npx', '--no-install', 'eslint']),
+  step('types', ['npx', '--no-install', 'tsc', '-p', 'tsconfig.json']),
+  step('build, package', [process.execPath, 'scripts/build.js'], [process.execPath, 'scripts/package.js'])
+]))
 console.log('\n> tests')
+const began = Date.now()
 rmSync('.tap', { recursive: true, force: true })
 const status = run('npx', ['--no-install', 'tap', '--reporter=terse', `--output-file=${results}`, '--coverage-report=json-summary', '--coverage-report=text'], {
   env: { ...process.env, CI: '1' }
 })
+console.log(`  ${secondsSince(began)}`)
 const { passed, failed } = countResults()
 showFailures()
 if (status !== 0 || failed > 0) finish(passed, Math.max(1, failed), status === 0 ? 1 : status)

@@ -11,8 +11,10 @@ const least = 101
 
 const main = new URL('../../dist/cli/main.js', import.meta.url).pathname
 
+// Both wait, most of the time, for what must not come.
+t.jobs = 2
 for (const [name, command] of [['aedes-nats', `${process.execPath} ${main}`], ['nats-server', 'nats-server']] as const) {
-  t.test(`${name} answers the recorded exchanges`, { skip }, async (t) => {
+  t.test(`${name} answers the recorded exchanges`, { skip, buffered: true }, async (t) => {
     const { cases } = JSON.parse(readFileSync(new URL('exchanges.json', folder), 'utf8')) as { cases: unknown[] }
     const run = new Process(t, process.execPath, [new URL('run.mjs', folder).pathname, '--server', command])
     t.equal(await run.exit(), 0, run.output)

@@ -232,6 +232,24 @@ for (const { name, start } of servers) {
     })
   }
 
+  t.test(`a member of a queue group that may not have a message leaves it to another, at ${name}`, async (t) => {
+    const port = await start(t, `authorization { users [
+      {user: ann, password: pw, permissions: {subscribe: {allow: "q.>", deny: "q.secret"}}}
+      {user: all, password: pw}
+    ] }`)
+    const ann = await connectRaw(t, port, { user: 'ann', pass: 'pw' })
+    const all = await connectRaw(t, port, { user: 'all', pass: 'pw' })
+    ann.send('SUB q.* workers 1\r\n')
+    await ann.fence()
+    all.send(`SUB q.* workers 2\r\n${'PUB q.secret 0\r\n\r\n'.repeat(30)}`)
+    t.equal(await all.fence(), 'MSG q.secret 2 0\r\n\r\n'.repeat(30))
+    all.send('PUB q.open 0\r\n\r\n'.repeat(60))
+    const count = (text: string): number => text.split('MSG q.open').length - 1
+    const shares = [count(await all.fence()), count(await ann.fence())] as const
+    t.equal(shares[0] + shares[1], 60)
+    t.ok(shares[1] > 5, `${shares.join(' and ')} of 60`)
+  })
+
   t.test(`a client that does not say who it is in time, at ${name}`, async (t) => {
     for (const config of ['authorization { user: a, password: b, timeout: 0.1 }', 'authorization { token: T, timeout: 0.1 }']) {
       const client = await connectRaw(t, await start(t, config), null)

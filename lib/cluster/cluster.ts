@@ -59,6 +59,8 @@ export class Cluster implements PeerPort {
   readonly plainNodes: PlainNodes
   /** Packets on reserved topics that a client has published. */
   forged = 0
+  /** What keeps nodes from hearing each other; null when nothing does. */
+  problem: string | null = null
   /** Grows whenever the answer of `mayListen` may have changed. */
   generation = 0
   private readonly port: ClusterPort
@@ -91,7 +93,8 @@ export class Cluster implements PeerPort {
     this.plainNodes = new PlainNodes(port.plainNodes, () => broker.brokers, isCovered, broker.opts?.heartbeatInterval ?? hostBeat)
     this.heartbeat = new Heartbeat({
       say: (done) => { this.say(done) },
-      heard: (isSteady) => { this.count(isSteady) }
+      heard: (isSteady) => { this.count(isSteady) },
+      silent: (isSilent) => { this.heardNothing(isSilent) }
     }, port.beat)
     this.waiting = new Waiting((stamp) => this.isKnown(stamp), knownPatience)
     this.listening = [
@@ -211,6 +214,13 @@ export class Cluster implements PeerPort {
     const { whenSettled } = this
     this.whenSettled = []
     for (const callback of whenSettled) callback()
+  }
+
+  private heardNothing (isSilent: boolean): void {
+    const { log } = this.port
+    this.problem = isSilent ? 'the queue that nodes share is silent' : null
+    if (isSilent) log.error({}, 'cluster: the queue does not bring this node its own word, so nodes do not hear each other')
+    else log.info({}, 'cluster: the queue is back')
   }
 
   /** Once per beat. */

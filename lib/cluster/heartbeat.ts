@@ -8,11 +8,15 @@ export interface HeartbeatPort {
    * @param isSteady whether the one before was heard about a beat ago: whoever was not heard of meanwhile is missing
    */
   heard (isSteady: boolean): void
+  /** The queue has not brought this node its own word for some beats, or does so again. */
+  silent (isSilent: boolean): void
 }
 
 // Shorter than a beat: what comes closer together was held up somewhere.
 const leastShare = 0.5
 const mostShare = 2
+// Beats after which the queue counts as silent.
+const silentAfter = 3
 
 /**
  * The clock of a cluster: a node says that it is there, and counts the beats that it hears of itself. While it does not
@@ -28,6 +32,8 @@ export class Heartbeat {
   /** Timer ticks since it was said. */
   private ticks = 0
   private heardAt = 0
+  /** Timer ticks since this node heard itself. */
+  private quiet = 0
 
   /** @param interval of a beat, in milliseconds */
   constructor (port: HeartbeatPort, interval: number) {
@@ -53,6 +59,7 @@ export class Heartbeat {
   }
 
   private tick (): void {
+    if (++this.quiet === silentAfter) this.port.silent(true)
     // What the queue took and did not bring back is lost.
     if (!this.isUnderWay || (this.isSaid && ++this.ticks > 1)) this.beat()
   }
@@ -60,6 +67,8 @@ export class Heartbeat {
   /** The queue has brought what this node said. */
   echoed (): void {
     this.isUnderWay = false
+    if (this.quiet >= silentAfter) this.port.silent(false)
+    this.quiet = 0
     const now = performance.now()
     const since = now - this.heardAt
     if (since < this.interval * leastShare) return

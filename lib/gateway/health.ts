@@ -8,7 +8,8 @@ export interface Health {
 }
 
 /** What keeps a gateway from doing its work. */
-export function healthOf ({ durables }: Services): Health {
-  const problem = durables?.problem ?? null
-  return { ok: problem === null, problems: problem === null ? [] : [`durable subscriptions: ${problem}`] }
+export function healthOf ({ cluster, durables }: Services): Health {
+  const problems = Object.entries({ 'durable subscriptions': durables?.problem, cluster: cluster?.problem })
+    .flatMap(([part, problem]) => problem === null || problem === undefined ? [] : [`${part}: ${problem}`])
+  return { ok: problems.length === 0, problems }
 }

@@ -63,6 +63,7 @@ export const limits = [
   fixed('bytes of them all', maxAwaitedBytes, 'the answer goes nowhere'),
   fixed('reply subjects that a connection may answer by `responses`', maxReplies, 'the oldest may not be answered any more'),
   fixed('bytes of remembered routes', routes.maxBytes, 'they are forgotten, and looked up anew'),
+  option('patterns that a shared queue is asked for', 'maxPatterns', 'they are collapsed to common prefixes; what nobody here asked for is dropped here'),
   option('messages that a member of a durable group has not acknowledged', 'maxAckPending', 'it gets no more until it does'),
   option('acknowledgement of one, ms', 'ackWait', 'the message goes to the next member'),
   option('deliveries of one; 0 is none', 'maxDeliver', 'the message goes to `deadLetter`'),

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
+import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import type { Facade } from '../../lib/broker/facade.ts'
 import type { HostHooks } from '../../lib/broker/host.ts'
@@ -185,15 +186,18 @@ for (const { name, create } of versions) {
     const gone = async (): Promise<void> => { await once(host.broker, 'clientDisconnect') }
     await Promise.all([gone(), ann.socket.end()])
     await Promise.all([gone(), bob.socket.destroy()])
+    await turn()
     t.strictSame(kept(host), { mountpoints: ['ann/', 'cleo/'], topicFilters: ['ann/a', 'ann/b/+', 'cleo/a', 'cleo/b/+'] })
     await Promise.all([gone(), open.socket.end()])
     cleo.send('UNSUB 1\r\nUNSUB 2\r\nUNSUB 3\r\n')
     await cleo.fence()
+    await turn()
     t.strictSame(kept(host), { mountpoints: ['ann/', 'cleo/'], topicFilters: ['ann/a', 'ann/b/+'] })
     alsoAnn.send(pub('a', 'x'))
     t.strictSame(await got(alsoAnn), ['1 a x', '3 a x'])
     await Promise.all([gone(), alsoAnn.send('ZZZ\r\n')])
     await Promise.all([gone(), cleo.socket.end()])
+    await turn()
     t.strictSame(kept(host), { mountpoints: [], topicFilters: [] })
     t.equal(host.gateway.subscriptions, 0)
     const again = await connect(t, host.natsPort, { user: 'ann' })

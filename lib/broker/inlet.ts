@@ -106,6 +106,7 @@ export class Inlet {
 
   // hot: once per message that this broker hands to a shared queue
   private emitted (packet: PublishPacket): void {
+    if (isReserved(packet.topic)) return
     if (this.isOurs(packet.brokerId) ? !isNatsBorn(packet) : !this.isListening) this.receive(packet, false, false)
   }
 

@@ -256,20 +256,23 @@ export class Cluster implements PeerPort {
     this.waiting.look()
   }
 
-  /** Calls back once every living node knows what this one wanted at a stamp, or soon anyway. */
+  /** Calls back once every node that seems to be there knows what this one wanted at a stamp, or soon anyway. */
   whenKnown (stamp: number, callback: () => void): void {
     this.waiting.add(stamp, callback)
   }
 
   private isKnown (stamp: number): boolean {
-    for (const peer of this.members.peers.values()) if (peer.isAlive && peer.link.knownStamp < stamp) return false
+    for (const peer of this.members.peers.values()) if (peer.isAlive && !peer.isLate && peer.link.knownStamp < stamp) return false
     return true
   }
 
-  /** Resolves once the others have what was sent to them, and know what this node wants. */
+  /** Resolves once the others know what this node wants, and have what it was sent and passed on meanwhile. */
   async drained (): Promise<void> {
-    this.flush()
-    await new Promise<void>((resolve) => { this.whenKnown(this.interest.stamp, resolve) })
+    for (let round = 0; round < 2; round++) {
+      const stamp = this.interest.mark()
+      this.flush()
+      await new Promise<void>((resolve) => { this.whenKnown(stamp, resolve) })
+    }
   }
 
   close (): void {

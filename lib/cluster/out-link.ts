@@ -8,6 +8,8 @@ const windowBytes = 4 * 1024 * 1024
 const maxWaiting = 32 * 1024 * 1024
 // How long publishers are held up, in milliseconds: they must not stand still because the queue is away.
 const patience = 5000
+// An acknowledgement that takes longer, in milliseconds, says that the other node may not be there: they come within some 20.
+const lateAfter = 1000
 
 interface Batch {
   readonly number: number
@@ -18,6 +20,8 @@ interface Batch {
   readonly stamp: number
   /** How often the other node had been heard of when it was sent. */
   sentAt: number
+  /** When it was sent first, by `performance.now`. */
+  since: number
 }
 
 /** What the link asks of its surroundings. */
@@ -84,6 +88,12 @@ export class OutLink {
     return performance.now() - this.congestedSince < patience
   }
 
+  /** Whether the other node should have acknowledged something long since. */
+  get isLate (): boolean {
+    const oldest = this.inFlight[0]
+    return oldest !== undefined && performance.now() - oldest.since > lateAfter
+  }
+
   /** Whether all is acknowledged. */
   get isIdle (): boolean {
     return this.unacknowledged === 0
@@ -119,7 +129,7 @@ export class OutLink {
     const { text, messages } = this
     const [ackEpoch, ackNumber] = this.port.acknowledged()
     const head = headOf(this.port.node, this.epoch, ++this.last, ackEpoch, ackNumber, this.isUrgent)
-    const batch = { number: this.last, bytes: Buffer.from(head + text, 'latin1'), messages, stamp: this.port.stamp(), sentAt: 0 }
+    const batch = { number: this.last, bytes: Buffer.from(head + text, 'latin1'), messages, stamp: this.port.stamp(), sentAt: 0, since: 0 }
     this.text = ''
     this.messages = 0
     this.isUrgent = false
@@ -134,6 +144,7 @@ export class OutLink {
 
   private transmit (batch: Batch): void {
     batch.sentAt = this.heard
+    batch.since = performance.now()
     this.inFlight.push(batch)
     this.inFlightBytes += batch.bytes.length
     this.port.transmit(batch.bytes)

@@ -1,7 +1,7 @@
 import type { Announcer } from '../routing/router.ts'
 import type { Receiver } from '../routing/receiver.ts'
 import { encodeText } from '../wire/text.ts'
-import { listenedFrame, wantedFrame, type Wanted } from './frames.ts'
+import { completeFrame, listenedFrame, wantedFrame, type Wanted } from './frames.ts'
 
 interface Entry {
   readonly wanted: Wanted
@@ -55,6 +55,13 @@ export class OwnInterest implements Announcer {
   listens (filter: string, isListened: boolean): void {
     this.stamp++
     this.tell(listenedFrame(filter, isListened))
+  }
+
+  /** A change that changes nothing, so that all before it is acknowledged. @returns its number */
+  mark (): number {
+    this.stamp++
+    this.tell(completeFrame)
+    return this.stamp
   }
 
   /** All of it, as frames. */

@@ -52,6 +52,7 @@ export class Peer implements WantingNode, FrameTaker {
   heardAt = performance.now()
   link: OutLink
   readonly interest: PeerInterest
+  readonly patience = OutLink.patience
   /** Messages that it did not get, as far as known. */
   lostMessages = 0
   inMessages = 0
@@ -122,10 +123,12 @@ export class Peer implements WantingNode, FrameTaker {
 
   // What routes ask of it
 
-  readonly patience = OutLink.patience
-
   get isCongested (): boolean {
     return this.isAlive && this.link.isCongested
+  }
+
+  get isLate (): boolean {
+    return this.link.isLate
   }
 
   get isChosen (): boolean {

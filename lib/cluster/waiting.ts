@@ -1,13 +1,19 @@
 interface Entry {
   readonly stamp: number
   readonly callback: () => void
+  /** When it has waited long enough, by `performance.now`. */
+  readonly until: number
 }
+
+// How often it is looked whether somebody is not worth waiting for any more, in milliseconds.
+const interval = 100
 
 /** Who waits for all other nodes to know something. */
 export class Waiting {
   private readonly isKnown: (stamp: number) => boolean
   private readonly patience: number
   private entries: Entry[] = []
+  private timer: NodeJS.Timeout | null = null
 
   /**
    * @param isKnown whether they know what this node wanted at a stamp
@@ -23,19 +29,24 @@ export class Waiting {
       callback()
       return
     }
-    const entry = { stamp, callback }
-    this.entries.push(entry)
-    setTimeout(() => { if (this.entries.includes(entry)) this.release(entry) }, this.patience).unref()
+    this.entries.push({ stamp, callback, until: performance.now() + this.patience })
+    this.timer ??= setInterval(() => { this.look() }, interval)
   }
 
   /** Looks who need not wait any more. */
   look (): void {
-    if (this.entries.length === 0) return
-    for (const entry of this.entries.filter(({ stamp }) => this.isKnown(stamp))) this.release(entry)
+    if (this.timer === null) return
+    const now = performance.now()
+    const over = (entry: Entry): boolean => now >= entry.until || this.isKnown(entry.stamp)
+    const released = this.entries.filter(over)
+    if (released.length === 0) return
+    this.entries = this.entries.filter((entry) => !released.includes(entry))
+    if (this.entries.length === 0) this.stop()
+    for (const { callback } of released) callback()
   }
 
-  private release (entry: Entry): void {
-    this.entries = this.entries.filter((each) => each !== entry)
-    entry.callback()
+  private stop (): void {
+    if (this.timer !== null) clearInterval(this.timer)
+    this.timer = null
   }
 }

@@ -42,7 +42,8 @@ export class QueueGroup {
     }
     const here = this.members.length
     const isHere = here > 0 && (this.prefersHere || Math.random() * (here + this.remoteMembers) < here)
-    return (isHere && this.deliverHere(message, producer)) || this.choose() || (!isHere && this.deliverHere(message, producer))
+    if (isHere && this.deliverHere(message, producer)) return true
+    return this.choose(false) || (!isHere && this.deliverHere(message, producer)) || this.choose(true)
   }
 
   // hot: once per message
@@ -58,17 +59,21 @@ export class QueueGroup {
   }
 
   // hot: once per message that a member elsewhere gets
-  /** Names a random member of another node to it; false where there is none. */
-  choose (): boolean {
+  /**
+   * Names a random member of another node to it; false where there is none.
+   *
+   * @param mayBeLate whether a node will do that may be gone
+   */
+  choose (mayBeLate: boolean): boolean {
     const { remote } = this
     let at = remote.length === 1 ? 0 : Math.floor(Math.random() * this.remoteMembers)
+    let first = 0
+    while (at >= (remote[first]?.members ?? Infinity)) at -= (remote[first++] as RemoteReceiver).members
     for (let i = 0; i < remote.length; i++) {
-      const { members, node } = remote[i] as RemoteReceiver
-      if (at < members) {
-        node.choose(this.name)
-        return true
-      }
-      at -= members
+      const { node } = remote[(first + i) % remote.length] as RemoteReceiver
+      if (!mayBeLate && node.isLate) continue
+      node.choose(this.name)
+      return true
     }
     return false
   }

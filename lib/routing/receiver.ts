@@ -31,6 +31,8 @@ export interface Node extends Clog {
   readonly id: string
   /** Whether it has been heard of lately. */
   readonly isAlive: boolean
+  /** Whether it may be gone: members of queue groups elsewhere are the better choice. */
+  readonly isLate: boolean
   /** Whether so much waits for it that publishers should slow down. */
   readonly isCongested: boolean
   /** Whether `choose` was called since the last `send`. */

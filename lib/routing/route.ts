@@ -108,7 +108,7 @@ export class Route implements Destination {
     let passed = false
     for (const group of this.groups) {
       if (!queues.includes(group.name) || group.deliverHere(message, null)) continue
-      if (mayPass && group.choose()) passed = true
+      if (mayPass && (group.choose(false) || group.choose(true))) passed = true
     }
     if (!passed) return
     for (const { node, mountpoint } of this.legs) if (node.isChosen) node.send(message, mountpoint, false, this.isHidden, true)

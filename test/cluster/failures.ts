@@ -83,6 +83,8 @@ export async function stopped (t: Teardown, nodes: Nodes, share: number): Promis
   await delay(1000 * share)
   const began = performance.now()
   await three.stop()
+  // Its last word is on its way to the others.
+  while ((await one.ask('view')).peers.length > 1 && performance.now() - began < 1000) await delay(5)
   const { peers } = await one.ask('view')
   const broken = peers.length === 1 ? [] : [`after it has left, ${peers.map(({ id }) => id).join()} are there`]
   const seconds = (performance.now() - began) / 1000

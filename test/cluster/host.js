@@ -52,7 +52,7 @@ function viewOf ({ members, interest, plainNodes, forged }) {
   return {
     mayHavePlainNodes: plainNodes.mayLive,
     forged,
-    urls: members.urls,
+    urls: members.urls.urls,
     wants: digest([...interest.entries.values()].map(({ wanted, members }) => [wanted, members]), new Set(interest.listened())),
     peers: [...members.peers.values()].map((peer) => ({
       id: peer.presence.broker,

@@ -52,11 +52,13 @@ for (const scenario of chosen) {
     nodes = await Nodes.start(cleaner, scenario.nodes)
     const outcome = await scenario.run(cleaner, nodes, isShort ? scenario.short ?? 0.3 : 1)
     print(scenario, outcome, (Date.now() - began) / 1000)
-    if (outcome.broken.length > 0) failed++
+    if (outcome.broken.length === 0) nodes = null
   } catch (error) {
     console.log(`${scenario.name.padEnd(17)} BROKEN: ${(error as Error).message}`)
-    for (const { id, lastWords } of nodes?.all ?? []) if (lastWords !== 'ready\n') console.log(`  ${id}: ${lastWords}`)
+  }
+  if (nodes !== null) {
     failed++
+    for (const { id, lastWords } of nodes.all) console.log(lastWords.replaceAll(/^(?=.)/gm, `    ${id} | `).trimEnd())
   }
   await cleaner.clean()
 }

@@ -160,7 +160,7 @@ export async function forged (t: Teardown, nodes: Nodes): Promise<Outcome> {
   }
   const count = 20
   const { client } = await connectMqtt(t, nodes.all[0].mqttUrl)
-  const presence = JSON.stringify({ version: 1, node: 'NX', broker: 'x', urls: ['127.0.0.1:1'], isLameDuck: false, isLeaving: false, received: {} })
+  const presence = JSON.stringify({ version: 1, node: 'NX', broker: 'x', urls: ['127.0.0.1:1'], wsUrls: [], isLameDuck: false, isLeaving: false, received: {} })
   for (let i = 0; i < count; i++) {
     await client.publishAsync('$SYS/x/nats/presence', presence, { qos: 1 })
     for (const node of nodes.all) await client.publishAsync(`$SYS/${node.id}/nats/batches`, `NX 1 ${i + 1} 0 0 0\nR\n`, { qos: 1 })

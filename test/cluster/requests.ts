@@ -101,9 +101,9 @@ export async function lameDuck (t: Teardown, nodes: Nodes, share: number): Promi
     }
   })()
   const tally: Record<Answer, number> = { answered: 0, nobody: 0, silence: 0 }
-  let isOver = false
+  const over = new AbortController()
   const loops = Array.from({ length: 20 }, async () => {
-    while (!isOver) tally[await ask(requester, 'svc')]++
+    while (!over.signal.aborted) tally[await ask(requester, 'svc')]++
   })
   await delay(1000 * share)
   await three.ask('lameDuck')
@@ -111,7 +111,7 @@ export async function lameDuck (t: Teardown, nodes: Nodes, share: number): Promi
   await three.stop()
   const { urls } = await one.ask('view')
   await delay(1000 * share)
-  isOver = true
+  over.abort()
   await Promise.all(loops)
   const broken: string[] = []
   if (!told) broken.push('the client was not told')

@@ -274,7 +274,7 @@ export class Gateway {
     await durables?.close()
     link.broker.removeListener('closed', this.brokerClosed)
     spaces.replies?.close()
-    cluster?.close()
+    await cluster?.close()
     this.inlet.close()
     link.close()
     await link.settled(settleTime)

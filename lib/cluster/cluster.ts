@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Done, MqListener, PublishPacket } from '../broker/host.ts'
 import type { HostLink } from '../broker/link.ts'
 import { type ReservedTopics, reservedTopicsOf } from '../broker/reserved-topics.ts'
@@ -26,6 +27,8 @@ import { Waiting } from './waiting.ts'
 
 // How long it is waited for that others know what this node wants, in milliseconds.
 const knownPatience = 2000
+// How long it may take to say goodbye, in milliseconds.
+const farewell = 1000
 // Between heartbeats of Aedes, unless the host chose.
 const hostBeat = 60_000
 
@@ -172,14 +175,6 @@ export class Cluster implements PeerPort {
     for (const link of dirty) link.flush()
   }
 
-  state (): Iterable<string> {
-    return this.interest.state()
-  }
-
-  stamp (): number {
-    return this.interest.stamp
-  }
-
   wake (mountpoint: string, queue: string): void {
     this.port.wake(mountpoint, queue)
   }
@@ -275,15 +270,17 @@ export class Cluster implements PeerPort {
     }
   }
 
-  close (): void {
+  /** Resolves once the queue has the last word of this node, or soon anyway: whoever closes the queue next would take it along. */
+  async close (): Promise<void> {
     const { link } = this.port
     this.heartbeat.stop()
     this.isLeaving = true
-    if (this.isSettled) this.say(ignore)
+    const said = this.isSettled ? new Promise<void>((resolve) => { this.say(() => { resolve() }) }) : null
     link.others = null
     link.onListened = null
     for (const [topicFilter, each] of this.listening) link.unlisten(topicFilter, each)
     this.members.close()
+    await Promise.race([said, delay(farewell, undefined, { ref: false })])
   }
 }
 

@@ -6,6 +6,7 @@ import type { Message } from '../wire/message.ts'
 import { decodeText } from '../wire/text.ts'
 import { type BatchHead, type FrameReader, type FrameTaker, completeFrame, headOf, joinedFrame, messageFrame, resetFrame, wakeFrame, type Wanted } from './frames.ts'
 import { OutLink } from './out-link.ts'
+import type { OwnInterest } from './own-interest.ts'
 import { PeerInterest, type WantingNode } from './peer-interest.ts'
 import type { Presence } from './presence.ts'
 import type { Trie } from '../subject/trie.ts'
@@ -19,9 +20,8 @@ export interface PeerPort {
   readonly listeners: Trie<Node>
   transmit (topic: string, bytes: Buffer): void
   schedule (link: OutLink): void
-  /** What this node wants, as frames, and the number of the latest change of it. */
-  state (): Iterable<string>
-  stamp (): number
+  /** What this node wants. */
+  readonly interest: Pick<OwnInterest, 'state' | 'stamp'>
   /** Messages are stored for a durable group here. */
   wake (mountpoint: string, queue: string): void
   /** So many messages will not reach it. */
@@ -92,10 +92,10 @@ export class Peer implements WantingNode, FrameTaker {
       schedule: (each) => { port.schedule(each) },
       acknowledged: () => this.acknowledging(),
       overflowed: () => { this.cut() },
-      stamp: () => port.stamp()
+      stamp: () => port.interest.stamp
     })
     link.writeUrgent(resetFrame)
-    for (const frame of port.state()) link.writeUrgent(frame)
+    for (const frame of port.interest.state()) link.writeUrgent(frame)
     link.writeUrgent(completeFrame)
     if (this.hasState) link.writeUrgent(joinedFrame)
     link.flush()

@@ -43,13 +43,17 @@ class End {
       listeners: new Trie<Node>(),
       transmit: (_topic, bytes) => { this.out.push(bytes) },
       schedule: (link) => { this.dirty.push(link) },
-      state: () => [...this.wanted].map(([filter, members]) => wantedFrame({ filter, queue: 'q', mountpoint: '', isStored: false }, members)),
-      stamp: () => this.stamp,
+      interest: this,
       wake: () => {},
       lost: (_peer, count) => { this.lost += count },
       changed: () => {}
     }, new FrameReader())
     return this.peer
+  }
+
+  /** All that it wants, as frames. */
+  state (): string[] {
+    return [...this.wanted].map(([filter, members]) => wantedFrame({ filter, queue: 'q', mountpoint: '', isStored: false }, members))
   }
 
   want (filter: string, members: number): void {

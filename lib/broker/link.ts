@@ -3,6 +3,7 @@ import { NatsError } from '../errors.ts'
 import { type Done, type HostBroker, type HostHooks, type MqListener, type PacketProperties, type PublishPacket, defaultHooks } from './host.ts'
 import { ForeignInterest } from './foreign.ts'
 import { laneId } from './identity.ts'
+import { ListenedTopics } from './listened-topics.ts'
 import { isForMqttAlone } from './mqtt-hooks.ts'
 import { installWraps, type WrapOptions, type Wraps } from './wraps.ts'
 
@@ -15,6 +16,8 @@ export interface OtherNodes {
   readonly generation: number
   /** Whether something besides gateways may listen to a subject there. */
   mayListen (subject: string): boolean
+  /** Calls back once they know what is listened to here by now. */
+  whenTold (callback: () => void): void
   /** Whether what a broker publishes comes another way than by the queue. */
   isCovered (brokerId: string): boolean
 }
@@ -43,6 +46,7 @@ export class HostLink {
   /** Null where the queue does not tell. */
   private readonly foreign: ForeignInterest | null
   private readonly own = new WeakSet<MqListener>()
+  private readonly topics = new ListenedTopics((subject) => this.hasListener(subject))
   private readonly wraps: Wraps
   private registrations = 0
   private readonly pending = new Set<number>()
@@ -63,14 +67,29 @@ export class HostLink {
     this.defaults = defaultHooks(broker)
     this.wraps = installWraps(broker, this.shared, { confirm, redis, deadline }, {
       added: (topicFilter, listener) => {
-        if (!this.own.has(listener)) this.foreign?.add(topicFilter, listener)
-        return this.register()
+        const live = this.register()
+        if (this.own.has(listener)) {
+          return (done) => {
+            live()
+            done()
+          }
+        }
+        this.foreign?.add(topicFilter, listener)
+        return (done) => {
+          live()
+          // What nobody is known to listen to does not leave the other nodes.
+          if (this.others === null) done()
+          else this.others.whenTold(done)
+        }
       },
       removed: (topicFilter, listener) => { this.foreign?.remove(topicFilter, listener) },
       removedAll: (topicFilter) => { this.foreign?.removeAll(topicFilter) },
       refused: () => {},
       isOwn: (listener) => this.own.has(listener),
-      emitted: (packet) => { this.onEmit?.(packet) }
+      emitted: (packet) => {
+        this.onEmit?.(packet)
+        return this.others === null || this.topics.has(packet.topic, this.generation)
+      }
     })
   }
 

@@ -13,8 +13,8 @@ import { wrap, wrapHook } from './wrap.ts'
 //   mq.on, mq.removeListener, mq.removeAllListeners   to know who listens besides us, to keep their order, and what
 //                                                     gateways say to each other from who listens to `$SYS/#`
 //   mq.emit                                           to emit what is stored in the order of the broker's counter,
-//                                                     header blocks as they were published, and to see on a shared queue
-//                                                     what this node publishes
+//                                                     header blocks as they were published, to see on a shared queue
+//                                                     what this node publishes, and to keep from it what nobody wants
 //   broker.preConnect                                 to refuse MQTT clients whose id begins with `nats:`
 //   broker.publish                                    to know what is under way, and in which order
 //   broker.authorizePublish                           to have QoS 1 publishes stored before PUBACK (`confirm`)
@@ -34,8 +34,11 @@ export interface WrapOptions {
 
 /** What the wrapped functions report. */
 export interface WrapReports {
-  /** A listener was handed to the queue; what is returned is to be called when the queue says that it is registered. */
-  added (topicFilter: string, listener: MqListener): () => void
+  /**
+   * A listener was handed to the queue; what is returned is to be called when the queue says that it is registered, and
+   * calls back once whoever asked for it may know.
+   */
+  added (topicFilter: string, listener: MqListener): (done: () => void) => void
   /** A listener is gone. */
   removed (topicFilter: string, listener: MqListener): void
   /** All listeners of a filter are gone. */
@@ -44,8 +47,8 @@ export interface WrapReports {
   refused (client: object, id: string): void
   /** Whether a listener is the gateway's own. */
   isOwn (listener: MqListener): boolean
-  /** A packet is handed to a shared queue. */
-  emitted (packet: PublishPacket): void
+  /** A packet is handed to a shared queue. @returns whether somebody may listen there */
+  emitted (packet: PublishPacket): boolean
 }
 
 /** The wraps, once installed. */
@@ -70,10 +73,7 @@ function wrapQueue (mq: MessageQueue, queueOrder: QueueOrder | null, order: Publ
     if (!active()) return on.call(this, topic, listener, done)
     const live = reports.added(topic, listener)
     const given = queueOrder === null || reports.isOwn(listener) ? listener : deaf.add(topic, listener)
-    const run = (): unknown => on.call(this, topic, given, () => {
-      live()
-      done?.()
-    })
+    const run = (): unknown => on.call(this, topic, given, () => { live(done ?? nothing) })
     if (queueOrder === null) return run()
     queueOrder.add(run)
     return this
@@ -185,8 +185,9 @@ export function installWraps (broker: HostBroker, shared: boolean, { confirm, re
     ? emit
     : function (this: MessageQueue, packet, done) {
       // In front of the queue, so that nothing overtakes it there.
-      if (installed) reports.emitted(packet)
-      return emit.call(this, packet, done)
+      if (!installed || reports.emitted(packet)) return emit.call(this, packet, done)
+      if (done !== undefined) process.nextTick(done)
+      return this
     }
   const order = new PublishOrder(broker, batches ?? storeOf(broker.persistence, deadline), seen, deadline)
   const confirmer = confirm ? new Confirmer(broker, order) : null
@@ -214,3 +215,5 @@ export function installWraps (broker: HostBroker, shared: boolean, { confirm, re
     settled: () => batches === null ? Promise.resolve() : batches.settled()
   }
 }
+
+function nothing (): void {}

@@ -3,13 +3,11 @@ import type { Done, MqListener, PublishPacket } from '../broker/host.ts'
 import type { HostLink } from '../broker/link.ts'
 import { type ReservedTopics, reservedTopicsOf } from '../broker/reserved-topics.ts'
 import type { Logger } from '../options.ts'
-import type { Node } from '../routing/receiver.ts'
 import type { Spaces } from '../routing/spaces.ts'
 import { Trie } from '../subject/trie.ts'
 import { FrameReader, readHead } from './frames.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { Members } from './members.ts'
-import type { OutLink } from './out-link.ts'
 import { OwnInterest } from './own-interest.ts'
 import type { Peer, PeerPort } from './peer.ts'
 import { PlainNodes, type PlainNodesOption } from './plain-nodes.ts'
@@ -58,7 +56,7 @@ export class Cluster implements PeerPort {
   readonly interest: OwnInterest
   readonly members: Members
   /** What MQTT clients and hosts listen to on other nodes. */
-  readonly listeners = new Trie<Node>()
+  readonly listeners = new Trie<object>()
   readonly plainNodes: PlainNodes
   /** Packets on reserved topics that a client has published. */
   forged = 0
@@ -72,11 +70,9 @@ export class Cluster implements PeerPort {
   private readonly waiting: Waiting
   private readonly listening: readonly (readonly [topicFilter: string, listener: MqListener])[]
   private spacesOf: Spaces | null = null
-  private dirty: OutLink[] = []
   private isLeaving = false
   private isSettled = false
   private whenSettled: (() => void)[] = []
-  private readonly run = (): void => { this.flush() }
 
   constructor (port: ClusterPort) {
     const { link, log } = port
@@ -85,15 +81,21 @@ export class Cluster implements PeerPort {
     this.node = port.node
     this.topics = reservedTopicsOf(broker.id)
     this.interest = new OwnInterest(() => link.listenedSubjects(), (frame) => { for (const peer of this.members.peers.values()) peer.tell(frame) })
+    const heartbeatInterval = broker.opts?.heartbeatInterval ?? hostBeat
     this.members = new Members({
       log,
+      hostBeat: heartbeatInterval,
       // It is told at once that this node is there.
-      joined: () => { if (!this.isLeaving) this.heartbeat.beat() },
+      joined: () => {
+        this.changed()
+        this.lookForPlainNodes()
+        if (!this.isLeaving) this.heartbeat.beat()
+      },
       left: (id) => { this.plainNodes.gatewayLeft(id) },
       urlsChanged: () => { port.urlsChanged() }
     }, this, new FrameReader())
     const isCovered = (id: string): boolean => id === broker.id || this.members.of(id) !== null
-    this.plainNodes = new PlainNodes(port.plainNodes, () => broker.brokers, isCovered, broker.opts?.heartbeatInterval ?? hostBeat)
+    this.plainNodes = new PlainNodes(port.plainNodes, () => broker.brokers, isCovered, heartbeatInterval)
     this.heartbeat = new Heartbeat({
       say: (done) => { this.say(done) },
       heard: (isSteady) => { this.count(isSteady) },
@@ -136,9 +138,14 @@ export class Cluster implements PeerPort {
   /** Whether something besides gateways may listen to a subject on another node. */
   mayListen (subject: string): boolean {
     if (!this.isSettled || this.plainNodes.mayLive) return true
-    const found: Node[] = []
+    const found: object[] = []
     this.listeners.match(subject, found)
-    return found.some((node) => node.isAlive)
+    // A silent node may only be held up: Redis keeps a while what is published to it.
+    return found.length > 0
+  }
+
+  whenTold (callback: () => void): void {
+    this.whenKnown(this.interest.stamp, callback)
   }
 
   changed (): void {
@@ -164,17 +171,6 @@ export class Cluster implements PeerPort {
     this.port.link.emitReserved(topic, bytes, ignore)
   }
 
-  schedule (link: OutLink): void {
-    this.dirty.push(link)
-    if (this.dirty.length === 1) setImmediate(this.run)
-  }
-
-  private flush (): void {
-    const { dirty } = this
-    this.dirty = []
-    for (const link of dirty) link.flush()
-  }
-
   wake (mountpoint: string, queue: string): void {
     this.port.wake(mountpoint, queue)
   }
@@ -198,7 +194,6 @@ export class Cluster implements PeerPort {
     if (presence === null) return
     if (presence.node === this.node) this.echoed()
     else this.members.heard(presence)
-    this.changed()
     this.waiting.look()
   }
 
@@ -206,6 +201,7 @@ export class Cluster implements PeerPort {
     this.heartbeat.echoed()
     if (this.isSettled) return
     this.isSettled = true
+    this.changed()
     const { whenSettled } = this
     this.whenSettled = []
     for (const callback of whenSettled) callback()
@@ -265,7 +261,6 @@ export class Cluster implements PeerPort {
   async drained (): Promise<void> {
     for (let round = 0; round < 2; round++) {
       const stamp = this.interest.mark()
-      this.flush()
       await new Promise<void>((resolve) => { this.whenKnown(stamp, resolve) })
     }
   }

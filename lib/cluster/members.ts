@@ -11,6 +11,8 @@ const forgottenAfter = 30
 /** Told who comes and goes. */
 export interface MembersPort {
   readonly log: Logger
+  /** Between heartbeats of Aedes, in milliseconds. */
+  readonly hostBeat: number
   /** Nobody else knows it yet. */
   joined (): void
   /** Its Aedes may live on. */
@@ -48,7 +50,10 @@ export class Members {
   heard (presence: Presence): void {
     const peer = this.peers.get(presence.node)
     if (presence.isLeaving) {
-      if (peer !== undefined) this.remove(peer)
+      if (peer !== undefined) {
+        this.keepListened(peer)
+        this.remove(peer)
+      }
       this.port.left(presence.broker)
     } else if (peer === undefined) {
       this.add(presence)
@@ -57,6 +62,15 @@ export class Members {
       this.setAlive(peer, true)
     }
     this.lookAtUrls()
+  }
+
+  /** Its Aedes may live on, with its MQTT clients, which says so with its next heartbeat. */
+  private keepListened (peer: Peer): void {
+    const release = peer.interest.keepListened()
+    setTimeout(() => {
+      release()
+      this.peerPort.changed()
+    }, this.port.hostBeat).unref()
   }
 
   private add (presence: Presence): void {

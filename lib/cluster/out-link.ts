@@ -28,8 +28,6 @@ interface Batch {
 export interface OutLinkPort {
   readonly node: string
   transmit (bytes: Buffer): void
-  /** Has `flush` called at the end of the turn. */
-  schedule (link: OutLink): void
   /** What the other node sent, as far as it came: epoch and number. */
   acknowledged (): readonly [number, number]
   /** More waits than may. */
@@ -64,6 +62,10 @@ export class OutLink {
   knownStamp = 0
   private relief: (() => void)[] = []
   private closed = false
+  private readonly run = (): void => {
+    this.isScheduled = false
+    this.flush()
+  }
 
   constructor (epoch: number, port: OutLinkPort) {
     this.epoch = epoch
@@ -113,7 +115,7 @@ export class OutLink {
       this.flush()
     } else if (!this.isScheduled) {
       this.isScheduled = true
-      this.port.schedule(this)
+      setImmediate(this.run)
     }
   }
 
@@ -124,7 +126,6 @@ export class OutLink {
   }
 
   flush (): void {
-    this.isScheduled = false
     if (this.text === '' || this.closed) return
     const { text, messages } = this
     const [ackEpoch, ackNumber] = this.port.acknowledged()

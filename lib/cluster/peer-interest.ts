@@ -40,13 +40,13 @@ export interface WantingNode extends Node {
 export class PeerInterest {
   private readonly node: WantingNode
   private readonly spaces: Spaces
-  private readonly listeners: Trie<Node>
+  private readonly listeners: Trie<object>
   private readonly receivers = new Map<string, PeerReceiver>()
   private readonly listened = new Set<string>()
   private areQueuesIn = true
 
   /** @param listeners what something besides gateways listens to, on all other nodes */
-  constructor (node: WantingNode, spaces: Spaces, listeners: Trie<Node>) {
+  constructor (node: WantingNode, spaces: Spaces, listeners: Trie<object>) {
     this.node = node
     this.spaces = spaces
     this.listeners = listeners
@@ -85,6 +85,13 @@ export class PeerInterest {
       this.listened.delete(filter)
       this.listeners.remove(filter, this.node)
     }
+  }
+
+  /** What something listens to there counts until the returned function is called, whatever becomes of the node. */
+  keepListened (): () => void {
+    const filters = [...this.listened]
+    this.listened.clear()
+    return () => { for (const filter of filters) this.listeners.remove(filter, this.node) }
   }
 
   /** Whether members of queue groups there may be chosen. */

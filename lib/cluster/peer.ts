@@ -10,16 +10,14 @@ import type { OwnInterest } from './own-interest.ts'
 import { PeerInterest, type WantingNode } from './peer-interest.ts'
 import type { Presence } from './presence.ts'
 import type { Trie } from '../subject/trie.ts'
-import type { Node } from '../routing/receiver.ts'
 
 /** What another node is to this one's gateway. */
 export interface PeerPort {
   /** The id of this node. */
   readonly node: string
   readonly spaces: Spaces
-  readonly listeners: Trie<Node>
+  readonly listeners: Trie<object>
   transmit (topic: string, bytes: Buffer): void
-  schedule (link: OutLink): void
   /** What this node wants. */
   readonly interest: Pick<OwnInterest, 'state' | 'stamp'>
   /** Messages are stored for a durable group here. */
@@ -89,7 +87,6 @@ export class Peer implements WantingNode, FrameTaker {
     const link = new OutLink(++epochs, {
       node: port.node,
       transmit: (bytes) => { port.transmit(this.topic, bytes) },
-      schedule: (each) => { port.schedule(each) },
       acknowledged: () => this.acknowledging(),
       overflowed: () => { this.cut() },
       stamp: () => port.interest.stamp

@@ -11,6 +11,8 @@ interface Sign {
 
 // Heartbeats of the host after which a silent node is gone, as Aedes counts (aedes.js _clearWills).
 const lifetime = 3
+// How long after its birth a broker may be without its gateway where all have one, in milliseconds.
+const patience = 10_000
 
 /**
  * The nodes of a cluster that run Aedes without the gateway. Aedes hears of a running node at that node's next heartbeat,
@@ -25,7 +27,9 @@ export class PlainNodes {
   private readonly signs = new Map<string, Sign>()
   /** Brokers whose gateway was here and has left; their Aedes may live on. */
   private readonly left = new Map<string, number>()
-  private answer = true
+  /** Of Aedes that have no gateway yet, by `performance.now`. */
+  private readonly births = new Map<string, number>()
+  private answer: boolean
 
   /**
    * @param brokers when Aedes has heard of which node
@@ -52,13 +56,21 @@ export class PlainNodes {
 
   /** A broker says that it was born. */
   born (broker: string): void {
-    this.signs.set(broker, { beat: this.brokers()[broker] ?? 0, at: performance.now() })
+    const at = performance.now()
+    this.signs.set(broker, { beat: this.brokers()[broker] ?? 0, at })
+    this.births.set(broker, at)
   }
 
   /** The gateway of a broker has left; what Aedes heard of it so far is no sign of life. */
   gatewayLeft (broker: string): void {
     this.left.set(broker, this.brokers()[broker] ?? 0)
     this.signs.delete(broker)
+  }
+
+  /** Where every node has the gateway, Aedes is there before it. */
+  private isBeingBorn (now: number): boolean {
+    for (const [broker, at] of this.births) if (now - at > patience || this.isCovered(broker)) this.births.delete(broker)
+    return this.births.size > 0
   }
 
   /** Looks at what Aedes has heard. @returns whether the answer has changed */
@@ -74,7 +86,7 @@ export class PlainNodes {
     for (const [broker, { at }] of this.signs) if (now - at > lifetime * this.interval) this.signs.delete(broker)
     for (const broker of this.left.keys()) if (brokers[broker] === undefined) this.left.delete(broker)
     const before = this.answer
-    this.answer = this.option !== 'auto' ? this.option : now - this.startedAt < this.interval || this.known.length > 0
+    this.answer = this.option === true || (this.option === false ? this.isBeingBorn(now) : now - this.startedAt < this.interval || this.known.length > 0)
     return this.answer !== before
   }
 }

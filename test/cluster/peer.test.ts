@@ -1,10 +1,9 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { FrameReader, readHead, wantedFrame } from '../../lib/cluster/frames.ts'
-import type { OutLink } from '../../lib/cluster/out-link.ts'
 import { Peer } from '../../lib/cluster/peer.ts'
 import type { Presence } from '../../lib/cluster/presence.ts'
-import type { Node, Receiver } from '../../lib/routing/receiver.ts'
+import type { Receiver } from '../../lib/routing/receiver.ts'
 import type { Spaces } from '../../lib/routing/spaces.ts'
 import { Trie } from '../../lib/subject/trie.ts'
 import { messageOf } from '../../lib/wire/message.ts'
@@ -20,7 +19,6 @@ class End {
   peer: Peer
   stamp = 0
   lost = 0
-  private dirty: OutLink[] = []
 
   constructor (name: string, other: string) {
     this.name = name
@@ -40,9 +38,8 @@ class End {
     this.peer = new Peer(presenceOf(other, {}), {
       node: this.name,
       spaces,
-      listeners: new Trie<Node>(),
+      listeners: new Trie<object>(),
       transmit: (_topic, bytes) => { this.out.push(bytes) },
-      schedule: (link) => { this.dirty.push(link) },
       interest: this,
       wake: () => {},
       lost: (_peer, count) => { this.lost += count },
@@ -69,7 +66,7 @@ class End {
 
   /** The end of a turn of the event loop. */
   turn (): void {
-    for (const link of this.dirty.splice(0)) link.flush()
+    this.peer.link.flush()
   }
 
   take (bytes: Buffer): void {

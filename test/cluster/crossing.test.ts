@@ -1,0 +1,120 @@
+import { Redis } from 'ioredis'
+import t, { type Test } from 'tap'
+import { versions, type Host } from '../helper/brokers.ts'
+import { connectMqtt } from '../helper/mqtt.ts'
+import { startRedis } from '../helper/processes.ts'
+import { connect } from '../helper/raw.ts'
+import { startRedisBroker } from '../helper/redis-brokers.ts'
+import { startRedisHost } from '../helper/redis-nodes.ts'
+
+const all = { plainNodes: false } as const
+
+/** What Redis is asked to publish, by topic; what gateways say to each other is left out. */
+async function spy (t: Test, port: number): Promise<string[]> {
+  const redis = new Redis({ port, host: '127.0.0.1' })
+  t.teardown(() => { redis.disconnect() })
+  const topics: string[] = []
+  redis.on('pmessageBuffer', (_pattern: Buffer, channel: Buffer) => {
+    const topic = channel.toString()
+    if (!topic.startsWith('$SYS/')) topics.push(topic)
+  })
+  await redis.psubscribe('*')
+  return topics
+}
+
+t.test('what crosses the queue', async (t) => {
+  const { port } = await startRedis(t)
+
+  for (const { name, create } of versions) {
+    t.test(`${name}: a SUBACK says that all nodes know: nothing that is published then is missed, from MQTT or NATS`, async (t) => {
+      const [near, far] = [await startRedisHost(t, port, { create, nats: all }), await startRedisHost(t, port, { create, nats: all })]
+      const device = await connectMqtt(t, near.mqttUrl)
+      const service = await connect(t, near.natsPort)
+      for (let i = 0; i < 30; i++) {
+        const subscriber = await connectMqtt(t, far.mqttUrl)
+        await subscriber.subscribe(`one/${i}/+`)
+        await device.publish(`one/${i}/mqtt`, 'x', { qos: 0 })
+        service.send(`PUB one.${i}.nats 1\r\nx\r\n`)
+        t.strictSame((await subscriber.take(2)).map(({ topic }) => topic).sort(), [`one/${i}/mqtt`, `one/${i}/nats`])
+        await subscriber.client.endAsync()
+      }
+    })
+  }
+
+  t.test('what nobody wants anywhere does not, and what somebody of NATS alone wants not as an MQTT message', async (t) => {
+    const [near, far] = [await startRedisHost(t, port, { nats: all }), await startRedisHost(t, port, { nats: all })]
+    const seen = await spy(t, port)
+    const device = await connectMqtt(t, near.mqttUrl)
+    const service = await connect(t, far.natsPort)
+    const other = await connect(t, near.natsPort)
+    service.send('SUB data.> 1\r\n')
+    await service.fence()
+    await device.publish('nobody', 'x', { qos: 0 })
+    await device.publish('data/1', 'a', { qos: 0 })
+    await device.publish('data/2', 'b', { qos: 1 })
+    other.send('PUB nobody 0\r\n\r\nPUB data.3 1\r\nc\r\n')
+    await service.expect(/^MSG data\.1 1 1\r\na\r\nHMSG data\.2 1 \d+ \d+\r\nNATS\/1\.0\r\nNmqtt-Pub: 1\r\n\r\nb\r\nMSG data\.3 1 1\r\nc\r\n$/)
+    const subscriber = await connectMqtt(t, far.mqttUrl)
+    await subscriber.subscribe('data/+')
+    await device.publish('data/4', 'd', { qos: 0 })
+    t.match(await subscriber.take(), [{ topic: 'data/4' }])
+    await service.expect(/MSG data\.4 1 1\r\nd\r\n$/)
+    t.strictSame(seen, ['data/4'])
+  })
+
+  t.test('a node that is only just there, without its gateway, misses nothing, where all are to have one', async (t) => {
+    const near = await startRedisHost(t, port, { nats: all })
+    const device = await connectMqtt(t, near.mqttUrl)
+    const young = await startRedisBroker(t, port, { shared: true })
+    const subscriber = await connectMqtt(t, young.url)
+    await subscriber.subscribe('young/+')
+    for (const topic of ['young/1', 'young/2']) await device.publish(topic, 'x', { qos: 0 })
+    t.strictSame((await subscriber.take(2)).map(({ topic }) => topic), ['young/1', 'young/2'])
+  })
+
+  t.test('where only the gateway of a node is closed, its MQTT clients go on', async (t) => {
+    const [near, far] = [await startRedisHost(t, port, { nats: all }), await startRedisHost(t, port, { nats: all })]
+    const device = await connectMqtt(t, near.mqttUrl)
+    const subscriber = await connectMqtt(t, far.mqttUrl)
+    await subscriber.subscribe('on/+')
+    await far.gateway.close()
+    const other = await connectMqtt(t, far.mqttUrl)
+    await other.subscribe('on/#')
+    await device.publish('on/1', 'x', { qos: 0 })
+    for (const peer of [subscriber, other]) t.match(await peer.take(), [{ topic: 'on/1' }])
+  })
+})
+
+t.test('many subscriptions are few patterns to Redis, and all of them get what is theirs from nodes without the gateway', async (t) => {
+  const { port } = await startRedis(t)
+  const redis = new Redis({ port, host: '127.0.0.1' })
+  t.teardown(() => { redis.disconnect() })
+  const patterns = async (): Promise<number> => Number(await redis.pubsub('NUMPAT'))
+  const plain = await startRedisBroker(t, port, { shared: true })
+  const device = await connectMqtt(t, plain.url)
+  const host: Host = await startRedisHost(t, port, { nats: { plainNodes: true } })
+  const count = 10_000
+  const before = await patterns()
+
+  for (const [kind, filterOf, topicOf, most] of [
+    ['exact subjects', (i: number) => `exact.s${i}`, (i: number) => `exact/s${i}`, 0],
+    ['inboxes', (i: number) => `_INBOX.i${i}.*`, (i: number) => `_INBOX/i${i}/1`, 1],
+    ['wildcards', (i: number) => `wild.w${i}.*.x`, (i: number) => `wild/w${i}/1/x`, 100],
+    ['wildcards without a common prefix', (i: number) => `w${i}.>`, (i: number) => `w${i}/1`, 100]
+  ] as const) {
+    t.test(`${count} ${kind}`, async (t) => {
+      const client = await connect(t, host.natsPort)
+      client.send(Array.from({ length: count }, (_, i) => `SUB ${filterOf(i)} ${i}\r\n`).join(''))
+      await client.fence()
+      const added = await patterns() - before
+      t.ok(added <= most, `${added} patterns`)
+      for (const i of [0, 17, count - 1]) {
+        await device.publish(topicOf(i), 'x', { qos: 0 })
+        await client.expect(`MSG ${topicOf(i).replaceAll('/', '.')} ${i} 1\r\nx\r\n`)
+      }
+      client.send(Array.from({ length: count }, (_, i) => `UNSUB ${i}\r\n`).join(''))
+      await client.fence()
+      await client.socket.end()
+    })
+  }
+})

@@ -5,6 +5,7 @@ import { asHost, type Broker } from './broker/host.ts'
 import { Inlet } from './broker/inlet.ts'
 import { HostLink } from './broker/link.ts'
 import { type StoreConnection, storeConnection } from './broker/store-connection.ts'
+import type { Peer } from './cluster/peer.ts'
 import { type Arrival, type ClientStream, tcpRules } from './client/arrival.ts'
 import { Client } from './client/client.ts'
 import { Flusher } from './client/flusher.ts'
@@ -163,6 +164,9 @@ export class Gateway {
     return durables
   }
 
+  /** The other nodes of its cluster. */
+  get nodes (): Peer[] { return [...this.services.cluster?.members.peers.values() ?? []] }
+
   /** What keeps the gateway from doing its work. */
   health (): Health {
     return healthOf(this.services)
@@ -227,12 +231,7 @@ export class Gateway {
     reload(this.services, this.listeners, this.clients, changes)
   }
 
-  /** Whether WebSocket connections come in by a path of the host's HTTP server: `attach`. */
-  get isOnPath (): boolean {
-    return this.listeners.isOnPath
-  }
-
-  /** Ends the connections that came in by that path. */
+  /** Ends the WebSocket connections. */
   closeWebsockets (): void {
     for (const client of [...this.clients.values()]) if (client.arrival.request !== undefined) client.close('', serverShutdown)
   }

@@ -22,7 +22,7 @@ async function natsGateway (fastify: FastifyInstance, options: NatsGatewayOption
   const { broker = (fastify as { aedes?: Broker }).aedes, ...rest } = options
   const gateway = new Gateway(broker as Broker, { logger: fastify.log, ...rest })
   fastify.decorate('nats', gateway)
-  if (gateway.isOnPath) attach(fastify, gateway)
+  if (gateway.listeners.isOnPath) attach(fastify, gateway)
   fastify.addHook('onReady', () => gateway.listen())
   fastify.addHook('preClose', (done) => {
     gateway.stopListening()

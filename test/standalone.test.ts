@@ -253,6 +253,8 @@ t.test('monitoring', async (t) => {
   t.match(connz, { num_connections: 1, total: 1, offset: 0, limit: 1024 })
   t.match((connz['connections'] as object[])[0], { cid: 1, ip: '127.0.0.1', port: client.socket.localPort, in_msgs: 1, out_msgs: 1, subscriptions: 1, lang: 'raw', version: '1', subscriptions_list: ['a.é'] })
   t.strictSame((await get(t, port, '/connz?offset=1&limit=x'))['connections'], [])
+  t.match(((await get(t, port, '/connz?auth=1'))['connections'] as object[])[0], { authorized_user: 'N/A', account: '$G' })
+  t.match(await get(t, port, '/routez'), { num_routes: 0, routes: [] })
   t.match(await get(t, port, '/subsz'), { num_subscriptions: 1 })
   t.strictSame(await get(t, port, '/healthz'), { status: 'ok' })
   t.match(await (await fetch(`http://127.0.0.1:${port}/`)).text(), /<a href="\.\/varz">varz/)

@@ -1,5 +1,6 @@
 import os from 'node:os'
 import type { FastifyInstance } from 'fastify'
+import type { Identity } from '../auth/identity.ts'
 import type { Client } from '../client/client.ts'
 import type { Gateway } from '../gateway.ts'
 import { serverVersion } from '../wire/limits.ts'
@@ -14,6 +15,7 @@ const pageSize = 1024
 const reports: Readonly<Record<string, (gateway: Gateway, query: Record<string, string>) => object>> = {
   '/varz': varz,
   '/connz': connz,
+  '/routez': routez,
   '/subsz': subsz
 }
 
@@ -85,7 +87,8 @@ function varz (gateway: Gateway): object {
 function connz (gateway: Gateway, query: Record<string, string>): object {
   const limit = natural(query['limit'], pageSize)
   const offset = natural(query['offset'], 0)
-  const withSubscriptions = query['subs'] !== undefined && query['subs'] !== '0' && query['subs'] !== 'false'
+  const withSubscriptions = isAsked(query['subs'])
+  const withUser = isAsked(query['auth'])
   const connections = [...gateway.clients.values()].slice(offset, offset + limit)
   return {
     server_id: gateway.serverId,
@@ -94,11 +97,11 @@ function connz (gateway: Gateway, query: Record<string, string>): object {
     total: gateway.clients.size,
     offset,
     limit,
-    connections: connections.map((client) => connection(client, withSubscriptions))
+    connections: connections.map((client) => connection(client, withSubscriptions, withUser))
   }
 }
 
-function connection (client: Client, withSubscriptions: boolean): object {
+function connection (client: Client, withSubscriptions: boolean, withUser: boolean): object {
   const now = Date.now()
   const { options, keepalive } = client
   return {
@@ -121,12 +124,38 @@ function connection (client: Client, withSubscriptions: boolean): object {
     ...options.name === '' ? {} : { name: options.name },
     ...options.lang === '' ? {} : { lang: options.lang },
     ...options.version === '' ? {} : { version: options.version },
+    ...withUser && client.identity !== null ? userOf(client.identity) : {},
     ...withSubscriptions ? { subscriptions_list: [...client.subscriptions.values()].map((subscription) => utf8(subscription.subject)) } : {}
   }
 }
 
+/** Who a connection is, nothing secret (server/client.go getRawAuthUser). */
+function userOf ({ username, account, shown }: Identity): object {
+  const user = username ?? (shown.auth_token === '' ? 'N/A' : '[REDACTED]')
+  return { authorized_user: user, account: account ?? '$G' }
+}
+
+/** The other nodes of the cluster: what nats-server has routes to. */
+function routez (gateway: Gateway): object {
+  const routes = gateway.nodes.map(({ id, presence: { broker }, isAlive, interest, link, inMessages, outMessages, lostMessages }) => ({
+    remote_id: id,
+    remote_name: broker,
+    alive: isAlive,
+    in_msgs: inMessages,
+    out_msgs: outMessages,
+    lost_msgs: lostMessages,
+    pending_size: link.unacknowledged,
+    subscriptions: interest.size
+  }))
+  return { server_id: gateway.serverId, now: new Date().toISOString(), num_routes: routes.length, routes }
+}
+
 function subsz (gateway: Gateway): object {
   return { server_id: gateway.serverId, now: new Date().toISOString(), num_subscriptions: gateway.subscriptions }
+}
+
+function isAsked (text: string | undefined): boolean {
+  return text !== undefined && text !== '0' && text !== 'false'
 }
 
 function natural (text: string | undefined, none: number): number {

@@ -44,6 +44,8 @@ t.test('two servers on one Redis are one, and survive that it goes away', async 
     return { status: response.status, body: await response.json() as object }
   }
   t.equal((await health()).status, 200)
+  const routez = await fetch(`http://127.0.0.1:${/Starting http monitor on 127\.0\.0\.1:(\d+)/.exec(one.process.output)?.[1]}/routez`)
+  t.match(await routez.json(), { num_routes: 1, routes: [{ alive: true, lost_msgs: 0, subscriptions: 3 }] })
   await redis.process.stop()
   await one.process.until(/\[ERR\] Redis at 127\.0\.0\.1:\d+\/1 is away, trying again/)
   const sick = await health()

@@ -17,7 +17,7 @@ import { Admission } from './gateway/admission.ts'
 import { type Health, healthOf } from './gateway/health.ts'
 import { LameDuck } from './gateway/lame-duck.ts'
 import { createServerId, infoFor } from './gateway/info.ts'
-import { clusterUrls, createCluster, drained, join, ownUrls } from './gateway/nodes.ts'
+import { clusterUrls, createCluster, drained, join, leave, ownUrls } from './gateway/nodes.ts'
 import { checkListeners, Listeners } from './gateway/listeners.ts'
 import { createAuthenticator, reload } from './gateway/reload.ts'
 import { type GatewayOptions, type ResolvedOptions, resolveOptions } from './options.ts'
@@ -274,7 +274,7 @@ export class Gateway {
     await durables?.close()
     link.broker.removeListener('closed', this.brokerClosed)
     spaces.replies?.close()
-    cluster?.close()
+    if (cluster !== null) await leave(cluster)
     this.inlet.close()
     link.close()
     await link.settled(settleTime)

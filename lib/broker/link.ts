@@ -17,6 +17,10 @@ export interface OtherNodes {
   mayListen (subject: string): boolean
   /** Whether what a broker publishes comes another way than by the queue. */
   isCovered (brokerId: string): boolean
+  /** The number of the latest change of what this node wants, of who listens here too. */
+  readonly interest: { readonly stamp: number }
+  /** Calls back once the other nodes know what this one wanted at that number, or soon anyway. */
+  whenKnown (stamp: number, callback: () => void): void
 }
 
 interface Waiting {
@@ -63,8 +67,14 @@ export class HostLink {
     this.defaults = defaultHooks(broker)
     this.wraps = installWraps(broker, this.shared, { confirm, redis, deadline }, {
       added: (topicFilter, listener) => {
-        if (!this.own.has(listener)) this.foreign?.add(topicFilter, listener)
-        return this.register()
+        const live = this.register()
+        const isOwn = this.own.has(listener)
+        if (!isOwn) this.foreign?.add(topicFilter, listener)
+        return (done) => {
+          live()
+          if (isOwn || this.others === null || done === undefined) done?.()
+          else this.others.whenKnown(this.others.interest.stamp, done)
+        }
       },
       removed: (topicFilter, listener) => { this.foreign?.remove(topicFilter, listener) },
       removedAll: (topicFilter) => { this.foreign?.removeAll(topicFilter) },

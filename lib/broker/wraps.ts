@@ -35,7 +35,7 @@ export interface WrapOptions {
 /** What the wrapped functions report. */
 export interface WrapReports {
   /** A listener was handed to the queue; what is returned is to be called when the queue says that it is registered. */
-  added (topicFilter: string, listener: MqListener): () => void
+  added (topicFilter: string, listener: MqListener): (done?: () => void) => void
   /** A listener is gone. */
   removed (topicFilter: string, listener: MqListener): void
   /** All listeners of a filter are gone. */
@@ -70,10 +70,7 @@ function wrapQueue (mq: MessageQueue, queueOrder: QueueOrder | null, order: Publ
     if (!active()) return on.call(this, topic, listener, done)
     const live = reports.added(topic, listener)
     const given = queueOrder === null || reports.isOwn(listener) ? listener : deaf.add(topic, listener)
-    const run = (): unknown => on.call(this, topic, given, () => {
-      live()
-      done?.()
-    })
+    const run = (): unknown => on.call(this, topic, given, () => { live(done) })
     if (queueOrder === null) return run()
     queueOrder.add(run)
     return this

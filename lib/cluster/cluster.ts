@@ -275,15 +275,16 @@ export class Cluster implements PeerPort {
     }
   }
 
-  close (): void {
+  /** Resolves once the queue has the farewell: ioredis pipelines, so that QUIT would overtake it. */
+  async close (): Promise<void> {
     const { link } = this.port
     this.heartbeat.stop()
     this.isLeaving = true
-    if (this.isSettled) this.say(ignore)
     link.others = null
     link.onListened = null
     for (const [topicFilter, each] of this.listening) link.unlisten(topicFilter, each)
     this.members.close()
+    if (this.isSettled) await new Promise<void>((resolve) => { this.say(() => { resolve() }) })
   }
 }
 

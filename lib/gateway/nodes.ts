@@ -28,6 +28,11 @@ export async function drained (cluster: Cluster, link: HostLink): Promise<void> 
   if (!link.broker.closed) await cluster.drained()
 }
 
+/** Resolves once the other nodes can know that this one has left, or soon anyway. */
+export async function leave (cluster: Cluster): Promise<void> {
+  await Promise.race([cluster.close(), delay(patience, undefined, { ref: false })])
+}
+
 /** `host:port` as a URL has it. */
 function urlOf (host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`

@@ -13,6 +13,8 @@ export class ForeignInterest {
   onChange: ((filter: string, isListened: boolean) => void) | null = null
   private readonly filters = new Trie<string>()
   private readonly listeners = new Map<string, MqListener[]>()
+  /** How many topic filters each filter stands for: `a/#` is `a` too. */
+  private readonly counts = new Map<string, number>()
 
   /** @param qlobber who listens already */
   constructor (qlobber: Qlobber) {
@@ -34,7 +36,9 @@ export class ForeignInterest {
     this.listeners.set(topicFilter, [listener])
     for (const filter of subjectsOf(topicFilter)) {
       this.filters.insert(filter, topicFilter)
-      this.onChange?.(filter, true)
+      const count = this.counts.get(filter) ?? 0
+      this.counts.set(filter, count + 1)
+      if (count === 0) this.onChange?.(filter, true)
     }
     this.generation++
   }
@@ -51,14 +55,20 @@ export class ForeignInterest {
     if (!this.listeners.delete(topicFilter)) return
     for (const filter of subjectsOf(topicFilter)) {
       this.filters.remove(filter, topicFilter)
-      this.onChange?.(filter, false)
+      const count = this.counts.get(filter) as number
+      if (count > 1) {
+        this.counts.set(filter, count - 1)
+      } else {
+        this.counts.delete(filter)
+        this.onChange?.(filter, false)
+      }
     }
     this.generation++
   }
 
   /** The filters that somebody listens to, as subjects. */
-  * subjects (): Iterable<string> {
-    for (const topicFilter of this.listeners.keys()) yield * subjectsOf(topicFilter)
+  subjects (): Iterable<string> {
+    return this.counts.keys()
   }
 
   /** Whether somebody may listen to a subject. Sometimes nobody does where it says so, never the other way round. */

@@ -180,7 +180,7 @@ export class Peer implements WantingNode, FrameTaker {
     if (head.epoch < this.epoch) return
     if (head.epoch > this.epoch) {
       // The first batch of an epoch stands for what was before.
-      if (head.number !== 1) return
+      if (head.number !== 1) return this.askAgain()
       this.epoch = head.epoch
       this.number = 0
     }

@@ -25,7 +25,9 @@ broker.on('clientError', () => {})
 let gateway = null
 if (options !== null) {
   const { createGateway } = await import('../../dist/index.js')
-  gateway = await createGateway(broker, { host: '127.0.0.1', port: natsPort, ...options })
+  const say = (_details, text) => { console.log(text) }
+  const logger = { trace () {}, debug () {}, info: say, warn: say, error: say }
+  gateway = await createGateway(broker, { host: '127.0.0.1', port: natsPort, logger, ...options })
 }
 
 const realNow = Date.now
@@ -59,6 +61,8 @@ function viewOf ({ members, interest, plainNodes, forged }) {
       isAlive: peer.isAlive,
       isJoined: peer.isJoined,
       lost: peer.lostMessages,
+      took: peer.inMessages,
+      sent: peer.outMessages,
       unacknowledged: peer.link.unacknowledged,
       wants: digest([...peer.interest.receivers.values()].map((receiver) => [receiver, receiver.members]), peer.interest.listened)
     }))

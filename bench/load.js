@@ -5,9 +5,10 @@ import { backlog, stream } from './jobs/durable.js'
 import { idle } from './jobs/idle.js'
 import { latency } from './jobs/latency.js'
 import { matching } from './jobs/matching.js'
+import { patterns } from './jobs/patterns.js'
 import { throughput } from './jobs/throughput.js'
 
-const jobs = { backlog, depth, idle, latency, matching, stream, throughput }
+const jobs = { backlog, depth, idle, latency, matching, patterns, stream, throughput }
 
 process.once('message', async (job) => {
   let answer

@@ -29,7 +29,13 @@ export const peers = {
     async start (row, settings) {
       const [nats, mqtt] = await freePorts(2)
       const ports = [nats, mqtt]
-      if (row.nodes === 2) return await twoNodes((redis) => startNode(redis, settings))
+      if (row.nodes === 2) return await twoNodes((redis) => startNode(redis, settings, false))
+      if (row.nodes === 1) {
+        return await onRedis('everysec', async (redis) => {
+          const { server, nats, mqtt } = await startNode(redis, settings, true)
+          return running([server], nats, mqtt)
+        })
+      }
       if (row.listener) {
         const args = [host, '--nats-port', nats, '--mqtt-port', mqtt, '--listener']
         const server = await Server.start(process.execPath, args, { ports, ipc: true })
@@ -142,12 +148,12 @@ async function twoNodes (start) {
   })
 }
 
-async function startNode (redis, settings) {
+// `plainNodes`: whether it listens for nodes without the gateway; if not, it is as after a minute, when it has heard of all others.
+async function startNode (redis, settings, plainNodes) {
   const [nats, mqtt] = await freePorts(2)
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'aedes-nats-bench-'))
   const file = path.join(directory, 'node.conf')
-  // As a node is after a minute, when it has heard of all others.
-  fs.writeFileSync(file, `listen: "127.0.0.1:${nats}"\nmqtt { listen: "127.0.0.1:${mqtt}" }\nplain_nodes: false\n`)
+  fs.writeFileSync(file, `listen: "127.0.0.1:${nats}"\nmqtt { listen: "127.0.0.1:${mqtt}" }\nplain_nodes: ${plainNodes}\n`)
   try {
     const [command, args] = withFlags(settings, ['-c', file, '--redis', `redis://127.0.0.1:${redis}`])
     return { server: await Server.start(command, args, { ports: [nats, mqtt] }), nats, mqtt }

@@ -46,6 +46,18 @@ export function makeRows (quick) {
     ...throughput,
     ...nodes,
     {
+      id: 'patterns',
+      nodes: 1,
+      peers: ['aedes-nats'],
+      job: { kind: 'patterns', few: 10, many: quick ? 1000 : 10_000, publishes: quick ? 5000 : 50_000, rounds: quick ? 2 : 5 },
+      figures: [
+        { key: 'exactFew', id: 'patterns-few', title: 'PUBLISH of Redis beside 10 subscriptions of NATS clients', unit: 'us', lower: true },
+        { key: 'exact', id: 'patterns-exact', title: '  that, by what it costs beside 10,000 exact subjects (1 is flat)', unit: '' },
+        { key: 'inboxes', id: 'patterns-inboxes', title: '  that, by what it costs beside 10,000 inboxes (1 is flat)', unit: '' },
+        { key: 'wildcards', id: 'patterns-wildcards', title: '  that, by what it costs beside 10,000 distinct wildcards (1 is flat)', unit: '' }
+      ]
+    },
+    {
       id: 'nodes-latency',
       nodes: 2,
       peers: both,
@@ -190,6 +202,7 @@ export const targets = [
     { figure: `mqtt-nats-${size}`, atLeast: 2.5, of: { peer: 'bridge', figure: `mqtt-nats-${size}` }, text: 'bridge' }
   ]),
   ofNatsServer('headers-nats-nats', 0.5),
+  ...['exact', 'inboxes', 'wildcards'].map((kind) => ({ figure: `patterns-${kind}`, atLeast: 0.67, text: 'within 1.5x' })),
   { figure: 'nodes-nats-nats', atLeast: 300_000, text: 'messages a second' },
   { figure: 'nodes-nats-nats', atLeast: 10, of: { peer: 'aedes', figure: 'nodes-mqtt-mqtt' }, text: "aedes' MQTT -> MQTT between nodes" },
   { figure: 'nodes-mqtt-nats', atLeast: 3, of: { peer: 'aedes', figure: 'nodes-mqtt-mqtt' }, text: "aedes' MQTT -> MQTT between nodes" },

@@ -6,7 +6,7 @@ import { NatsClient } from '../clients.js'
 const kinds = {
   exact: (i) => `data.s${i}`,
   inboxes: (i) => `_INBOX.i${i}.*`,
-  wildcards: (i) => `w${i}.*.state`
+  wildcards: (i) => `rooms.w${i}.*.state`
 }
 const perWrite = 1000
 const answer = ':0\r\n'

@@ -88,11 +88,23 @@ export class QueueGroup {
     if (this.remote.length === 0) return true
     const counts = new Map([[self, this.members.length]])
     for (const { node: { id }, members } of this.remote) counts.set(id, (counts.get(id) ?? 0) + members)
-    let at = key % (this.members.length + this.remoteMembers)
-    for (const [id, count] of [...counts].sort(([a], [b]) => a < b ? -1 : 1)) {
-      if (at < count) return id === self
-      at -= count
+    const own = scoreOf(self, this.members.length, key)
+    for (const [id, count] of counts) {
+      const score = id === self ? -1 : scoreOf(id, count, key)
+      if (score > own || (score === own && id < self)) return false
     }
-    return false
+    return own > 0
   }
+}
+
+/**
+ * How much a node wants a message: the highest gets it (rendezvous hashing, weighted by members). Where one node knows of a
+ * member that another does not, they differ about that member's share alone.
+ */
+function scoreOf (id: string, members: number, key: number): number {
+  let hash = key | 0
+  for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193)
+  hash = Math.imul(hash ^ hash >>> 16, 0x85ebca6b)
+  hash = Math.imul(hash ^ hash >>> 13, 0xc2b2ae35)
+  return members / -Math.log(((hash ^ hash >>> 16) >>> 0) / 0x1_0000_0000 + Number.MIN_VALUE)
 }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection, Subscription } from '@nats-io/transport-node'
 import type { Teardown } from '../helper/brokers.ts'
 import { connectMqtt } from '../helper/mqtt.ts'
 import { Ledger } from './ledger.ts'
@@ -160,4 +160,38 @@ export async function plainNode (t: Teardown, nodes: Nodes, share: number): Prom
   while (await ask(one, 'svc.nobody', 500) !== 'nobody' && performance.now() - killed < 20_000) await delay(100)
   const seconds = (performance.now() - killed) / 1000
   return await judge(nodes, ledger, { broken, notes: [`503 again ${seconds.toFixed(1)} s after it was killed`] })
+}
+
+// Of the messages, in percent. Between a node's learning of a member and another one's, each chooses from what it knows.
+const mostAstray = 5
+
+/** Messages of Aedes without the gateway, to a group whose members come and go on all nodes: each node chooses for itself. */
+export async function plainMembers (t: Teardown, nodes: Nodes, share: number): Promise<Outcome> {
+  const ledger = new Ledger()
+  const load = new Load(t, ledger)
+  const bare = await nodes.startPlain()
+  await Promise.all(nodes.all.map(async (node) => {
+    while (!(await node.ask('view')).mayHavePlainNodes) await delay(20)
+  }))
+  const group = ledger.audience('workers')
+  const clients = await Promise.all(nodes.all.map((node) => load.nats(node)))
+  for (const nats of clients) await load.hear(nats, 'work.*', group, { queue: 'workers' })
+  await load.publishMqtt(bare, 'work/plain', 'mqtt plain', 1000)
+  const rounds = Math.ceil(60 * share)
+  const members: Subscription[] = []
+  for (let i = 0; i < rounds; i++) {
+    const nats = clients[i % 3] as NatsConnection
+    members.push(nats.subscribe('work.*', { queue: 'workers', callback: (error, message) => { if (error === null) group.take(message.string()) } }))
+    await delay(20)
+    if (members.length > 4) await members.shift()?.drain()
+  }
+  await load.settled(3)
+  const { counts } = ledger
+  const astray = 100 * (counts.lost + counts.duplicated) / counts.sent
+  await bare.kill()
+  return {
+    counts,
+    broken: astray > mostAstray ? [`${astray.toFixed(1)} % were lost or doubled, more than ${mostAstray} %`] : [],
+    notes: [`${rounds} members came, ${rounds - members.length} went; ${astray.toFixed(2)} % lost or doubled, at most ${mostAstray} %`]
+  }
 }

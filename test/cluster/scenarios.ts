@@ -1,7 +1,7 @@
 import { clock, frozen, killed, partition, redisRestart, stopped } from './failures.ts'
 import { receiverStopped, redisAsleep } from './flood.ts'
 import { forged, membersChange, plain, queue, queueLocal } from './messages.ts'
-import { lameDuck, plainNode, requests } from './requests.ts'
+import { lameDuck, plainMembers, plainNode, requests } from './requests.ts'
 import type { Scenario } from './scenario.ts'
 
 export const scenarios: readonly Scenario[] = [
@@ -11,6 +11,7 @@ export const scenarios: readonly Scenario[] = [
   { name: 'members', text: 'members of a queue group come and go under load', short: 0.3, run: membersChange },
   { name: 'requests', text: 'requests are answered across nodes, and 503 says that nobody is there', short: 0.2, run: requests },
   { name: 'plain-node', text: 'a node with Aedes alone is part of the cluster', short: null, run: plainNode },
+  { name: 'plain-members', text: 'members come and go while a node with Aedes alone publishes', short: null, run: plainMembers },
   { name: 'forged', text: 'what clients say on reserved topics is ignored, and none hears them', short: 1, nodes: { allows: true }, run: forged },
   { name: 'clock', text: 'the clock of a node jumps', short: null, run: clock },
   { name: 'redis-asleep', text: 'Redis is asleep for 3 s', short: null, run: redisAsleep },

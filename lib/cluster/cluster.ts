@@ -88,13 +88,12 @@ export class Cluster implements PeerPort {
       // It is told at once that this node is there.
       joined: () => {
         this.changed()
-        this.lookForPlainNodes()
         if (!this.isLeaving) this.heartbeat.beat()
       },
       left: (id) => { this.plainNodes.gatewayLeft(id) },
       urlsChanged: () => { port.urlsChanged() }
     }, this, new FrameReader())
-    const isCovered = (id: string): boolean => id === broker.id || this.members.of(id) !== null
+    const isCovered = (id: string): boolean => id === broker.id || this.members.isCovered(id)
     this.plainNodes = new PlainNodes(port.plainNodes, () => broker.brokers, isCovered, heartbeatInterval)
     this.heartbeat = new Heartbeat({
       say: (done) => { this.say(done) },
@@ -150,6 +149,12 @@ export class Cluster implements PeerPort {
 
   changed (): void {
     this.generation++
+  }
+
+  /** A node sends what is wanted here: the queue need not bring it. */
+  joined (): void {
+    this.changed()
+    this.lookForPlainNodes()
   }
 
   // What this node says
@@ -220,8 +225,9 @@ export class Cluster implements PeerPort {
     this.lookForPlainNodes()
   }
 
-  private takeBirth ({ payload }: PublishPacket): void {
-    const broker = payload.toString()
+  private takeBirth (packet: PublishPacket): void {
+    if (this.isForged(packet)) return
+    const broker = packet.payload.toString()
     if (broker === this.port.link.broker.id) return
     this.plainNodes.born(broker)
     this.lookForPlainNodes()
@@ -270,6 +276,7 @@ export class Cluster implements PeerPort {
     const { link } = this.port
     this.heartbeat.stop()
     this.isLeaving = true
+    for (const peer of this.members.peers.values()) peer.link.flush()
     const said = this.isSettled ? new Promise<void>((resolve) => { this.say(() => { resolve() }) }) : null
     link.others = null
     link.onListened = null

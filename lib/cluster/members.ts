@@ -105,6 +105,7 @@ export class Members {
    */
   count (isSteady: boolean): void {
     for (const peer of [...this.peers.values()]) {
+      peer.beats++
       if (!isSteady) {
         peer.missed = 0
       } else if (++peer.missed > forgottenAfter) {

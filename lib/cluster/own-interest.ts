@@ -42,13 +42,14 @@ export class OwnInterest implements Announcer {
     const entry = this.entries.get(key)
     if (entry === undefined) return
     if (--entry.members === 0) this.entries.delete(key)
-    this.changed(entry)
+    if (entry.members === 0 || entry.wanted.queue !== null) this.changed(entry)
   }
 
   /** Of plain subscriptions others need not know how many there are. */
   private changed ({ wanted, members }: Entry): void {
+    if (wanted.queue === null && members > 1) return
     this.stamp++
-    if (wanted.queue !== null || members <= 1) this.tell(wantedFrame(wanted, members))
+    this.tell(wantedFrame(wanted, members))
   }
 
   /** Something besides the gateway begins to listen to a filter at the queue, or ends. */

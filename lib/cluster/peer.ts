@@ -24,6 +24,8 @@ export interface PeerPort {
   wake (mountpoint: string, queue: string): void
   /** So many messages will not reach it. */
   lost (peer: Peer, messages: number): void
+  /** It sends what is wanted here, from now on. */
+  joined (): void
   /** Something changed that decides whether somebody may listen. */
   changed (): void
 }
@@ -44,10 +46,10 @@ export class Peer implements WantingNode, FrameTaker {
   isAlive = true
   /** Whether it has said that it sends what is wanted here: what the queue brings of it is not taken any more. */
   isJoined = false
+  /** Heartbeats of this node since the link was begun. */
+  beats = 0
   /** Heartbeats of this node since it was heard of. */
   missed = 0
-  /** When it was heard of the last time that it was alive, by `performance.now`. */
-  heardAt = performance.now()
   link: OutLink
   readonly interest: PeerInterest
   readonly patience = OutLink.patience
@@ -103,7 +105,7 @@ export class Peer implements WantingNode, FrameTaker {
     const messages = this.link.unacknowledgedMessages
     this.link.close()
     this.link = this.begin()
-    this.unknown = 0
+    this.unknown = this.beats = 0
     if (messages > 0) this.lose(messages)
   }
 
@@ -125,7 +127,7 @@ export class Peer implements WantingNode, FrameTaker {
   }
 
   get isLate (): boolean {
-    return this.link.isLate
+    return this.isCut || this.link.isLate
   }
 
   get isChosen (): boolean {
@@ -232,10 +234,10 @@ export class Peer implements WantingNode, FrameTaker {
     this.presence = presence
     this.missed = 0
     this.lastNak = -1
-    this.heardAt = performance.now()
-    const [epoch, number] = presence.received[this.port.node] ?? [0, 0]
+    const known = presence.received[this.port.node]
+    const [epoch, number] = Array.isArray(known) ? known : [0, 0]
     if (epoch === this.link.epoch) this.acknowledged(number)
-    else if (++this.unknown > maxUnknown) this.restart()
+    else if (++this.unknown > maxUnknown && this.beats > maxUnknown) this.restart()
     this.link.heartbeat()
   }
 
@@ -274,7 +276,7 @@ export class Peer implements WantingNode, FrameTaker {
 
   joined (): void {
     this.isJoined = true
-    this.port.changed()
+    this.port.joined()
   }
 
   /** Whether it is there as far as this node knows: members of its groups are chosen then. */
@@ -287,8 +289,7 @@ export class Peer implements WantingNode, FrameTaker {
   }
 
   close (): void {
-    const messages = this.link.unacknowledgedMessages
-    if (messages > 0) this.lose(messages)
+    this.lostMessages += this.link.unacknowledgedMessages
     this.link.close()
     if (this.ackTimer !== null) clearTimeout(this.ackTimer)
     this.interest.clear()

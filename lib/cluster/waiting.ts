@@ -37,10 +37,11 @@ export class Waiting {
   look (): void {
     if (this.timer === null) return
     const now = performance.now()
-    const over = (entry: Entry): boolean => now >= entry.until || this.isKnown(entry.stamp)
-    const released = this.entries.filter(over)
+    const released: Entry[] = []
+    const kept: Entry[] = []
+    for (const entry of this.entries) (now >= entry.until || this.isKnown(entry.stamp) ? released : kept).push(entry)
     if (released.length === 0) return
-    this.entries = this.entries.filter((entry) => !released.includes(entry))
+    this.entries = kept
     if (this.entries.length === 0) this.stop()
     for (const { callback } of released) callback()
   }

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { FrameReader, readHead, wantedFrame } from '../../lib/cluster/frames.ts'
+import { OwnInterest } from '../../lib/cluster/own-interest.ts'
 import { Peer } from '../../lib/cluster/peer.ts'
 import type { Presence } from '../../lib/cluster/presence.ts'
 import type { Receiver } from '../../lib/routing/receiver.ts'
@@ -43,6 +44,7 @@ class End {
       interest: this,
       wake: () => {},
       lost: (_peer, count) => { this.lost += count },
+      joined: () => {},
       changed: () => {}
     }, new FrameReader())
     return this.peer
@@ -209,6 +211,9 @@ t.test('a node that forgot the other is told everything anew, and what it had no
   t.strictSame(b.known, [])
   b.meet('A')
   for (let i = 0; i < 3; i++) a.peer.heard(b.presence)
+  t.equal(a.lost, 0, 'they may have been said at once')
+  a.peer.beats = 3
+  a.peer.heard(b.presence)
   settle([a, b])
   t.strictSame(b.known, ['a 2'])
   t.equal(a.lost, 1)
@@ -261,4 +266,19 @@ t.test('whoever is not alive holds nobody up', async (t) => {
   a.peer.setAlive(false)
   t.equal(relieved, 1)
   t.notOk(a.peer.isCongested)
+})
+
+t.test('a change that others need not know of has no number that somebody would wait for', async (t) => {
+  const told: string[] = []
+  const interest = new OwnInterest(() => [], (frame) => { told.push(frame) })
+  const receiver = (queue: string | null): Receiver => ({ filter: 'a', queue, deliver: () => true })
+  const one = receiver(null)
+  for (const each of [one, receiver(null)]) interest.subscribed('', each)
+  t.strictSame([interest.stamp, told.length], [1, 1])
+  interest.unsubscribed('', one)
+  t.strictSame([interest.stamp, told.length], [1, 1])
+  interest.unsubscribed('', one)
+  t.strictSame([interest.stamp, told.length], [2, 2])
+  for (const each of [receiver('q'), receiver('q')]) interest.subscribed('', each)
+  t.strictSame([interest.stamp, told.length], [4, 4])
 })

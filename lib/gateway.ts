@@ -80,7 +80,7 @@ export class Gateway {
       isLameDuck: () => this.isLameDuck,
       wake: (mountpoint, queue) => { this.services.durables?.wake(mountpoint, queue) },
       urlsChanged: () => { this.tellClients() },
-      plainNodesChanged: (mayLive) => { this.inlet.listen(mayLive) }
+      plainNodesChanged: (mayPublish) => { this.inlet.listen(mayPublish) }
     })
     this.inlet.listen(resolved.plainNodes !== false)
     this.services = {
@@ -204,7 +204,7 @@ export class Gateway {
       serverId,
       port,
       isLameDuck,
-      urls: clusterUrls(cluster, ownUrls(options, this.listeners), arrival.request !== undefined),
+      urls: clusterUrls(cluster, options, this.listeners, arrival.request !== undefined),
       isAuthRequired: authenticator.isAnnounced(arrival.rules) || policy.authenticates,
       needsNonce: authenticator.needsNonce || policy.authenticates
     }, arrival, address)

@@ -2,6 +2,17 @@ import { topicFilterToFilter } from '../subject/mapping.ts'
 import { Trie } from '../subject/trie.ts'
 import type { MqListener, Qlobber } from './host.ts'
 
+/** Who listens at a queue, by topic filter. */
+export function * listenersOf (qlobber: Qlobber): Iterable<[topicFilter: string, listener: MqListener]> {
+  const path: string[] = []
+  // A walk over the tree of levels; what listens stands under the separator (qlobber, `visit`).
+  for (const step of qlobber.visit()) {
+    if (step.type === 'entry') path.push(step.key)
+    else if (step.type === 'end_entries' || step.type === 'end_values') path.pop()
+    else if (step.type === 'value') yield [path.slice(0, -1).join('/'), step.value]
+  }
+}
+
 /**
  * The filters that somebody besides the gateway listens to at the broker's queue: MQTT clients, the host, Aedes
  * itself. Kept as subjects, so that asking for a message from NATS does not take its topic first.
@@ -18,13 +29,7 @@ export class ForeignInterest {
 
   /** @param qlobber who listens already */
   constructor (qlobber: Qlobber) {
-    const path: string[] = []
-    // A walk over the tree of levels; what listens stands under the separator (qlobber, `visit`).
-    for (const step of qlobber.visit()) {
-      if (step.type === 'entry') path.push(step.key)
-      else if (step.type === 'end_entries' || step.type === 'end_values') path.pop()
-      else if (step.type === 'value') this.add(path.slice(0, -1).join('/'), step.value)
-    }
+    for (const [topicFilter, listener] of listenersOf(qlobber)) this.add(topicFilter, listener)
   }
 
   add (topicFilter: string, listener: MqListener): void {

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate, setTimeout as delay } from 'node:timers/promises'
 import { NatsError } from '../errors.ts'
 import { type Done, type HostBroker, type HostHooks, type MqListener, type PacketProperties, type PublishPacket, defaultHooks } from './host.ts'
 import { ForeignInterest } from './foreign.ts'
@@ -104,6 +104,8 @@ export class HostLink {
    * @param patience how long that may take, in milliseconds: a Redis that is away never answers
    */
   async settled (patience: number): Promise<void> {
+    // mqemitter forgets a listener in the next turn: whoever looks then finds the host's alone.
+    await setImmediate()
     await Promise.race([this.wraps.settled(), delay(patience, undefined, { ref: false })])
   }
 

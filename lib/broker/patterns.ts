@@ -11,6 +11,8 @@ export class Patterns {
   private readonly counts = new Map<string, number>()
   /** How many topic filters each pattern stands for. */
   private readonly patterns = new Map<string, number>()
+  private wildcardFilters = 0
+  /** Patterns with wildcards. */
   private wildcards = 0
   private depth = 0
   private added = new Set<string>()
@@ -30,6 +32,7 @@ export class Patterns {
     const count = this.counts.get(filter) ?? 0
     this.counts.set(filter, count + 1)
     if (count > 0) return
+    if (hasWildcard(filter)) this.wildcardFilters++
     this.count(this.patternOf(filter), 1)
     while (this.wildcards > this.max && this.depth < depths.length - 1) this.collapse(this.depth + 1)
   }
@@ -43,9 +46,10 @@ export class Patterns {
       return
     }
     this.counts.delete(filter)
+    if (hasWildcard(filter)) this.wildcardFilters--
     this.count(this.patternOf(filter), -1)
     // Not at the brink, where each subscription that comes and goes would change it.
-    if (this.depth > 0 && this.counts.size < this.max / 2) this.collapse(0)
+    if (this.depth > 0 && this.wildcardFilters < this.max / 2) this.collapse(0)
   }
 
   private count (pattern: string, change: 1 | -1): void {

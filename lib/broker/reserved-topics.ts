@@ -24,10 +24,5 @@ export function isReserved (topic: string): boolean {
 
 /** Whether a topic filter may match a reserved topic. */
 export function mayHearReserved (topicFilter: string): boolean {
-  const levels = topicFilter.split('/')
-  return ['$SYS', '+', 'nats', '+'].every((reserved, i) => {
-    const level = levels[i]
-    const rest = levels.indexOf('#')
-    return (rest !== -1 && rest <= i) || level === '+' || level === reserved || (reserved === '+' && level !== undefined)
-  }) && (levels.length === 4 || levels.includes('#'))
+  return /^(?:#|(?:\$SYS|\+)\/(?:#|[^/]+\/(?:#|(?:nats|\+)\/(?:#|[^/]+(?:\/#)?))))$/.test(topicFilter)
 }

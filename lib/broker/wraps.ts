@@ -68,6 +68,7 @@ export interface Wraps {
 function wrapQueue (mq: MessageQueue, queueOrder: QueueOrder | null, order: PublishOrder, headers: WeakMap<PacketProperties, string>, reports: WrapReports, active: () => boolean): (() => unknown)[] {
   const { on, emit, removeListener, removeAllListeners } = mq
   const deaf = new DeafListeners()
+  if (queueOrder !== null) deaf.takeOver(mq)
 
   function wrappedOn (this: MessageQueue, topic: string, listener: MqListener, done?: () => void): unknown {
     if (!active()) return on.call(this, topic, listener, done)
@@ -96,6 +97,7 @@ function wrapQueue (mq: MessageQueue, queueOrder: QueueOrder | null, order: Publ
   function wrappedRemoveAll (this: MessageQueue, topic: string, done?: () => void): unknown {
     const result = removeAllListeners?.call(this, topic, done)
     if (active()) reports.removedAll(topic)
+    deaf.removeAll(topic)
     return result
   }
 

@@ -37,7 +37,7 @@ export function readMqtt (reader: ConfigReader, node: ConfigNode | undefined, au
   const listen = reader.listen(at.listen)
   const port = reader.port(at.port)
   const access = readAccess(reader, at)
-  if (!reader.isFaulty) check(reader, at.authorization ?? at.no_auth_user ?? node, authorization, access)
+  if (access.credentials !== null && !reader.isFaulty) check(reader, at.authorization ?? at.no_auth_user ?? node, authorization, access)
   return { host: listen?.host ?? (reader.text(at.host) || null), port: listen?.port ?? port, access }
 }
 

@@ -100,15 +100,14 @@ function warningsOf (file: FileSettings, given: FlagValues): string[] {
   return warnings
 }
 
-/** Flags and file make one option. @throws {NatsError} NATS_ERR_OPTION */
-function readUsers ({ authorization }: ResolvedOptions, mqttAccess: MqttAccessOption): Authenticator {
+/** @throws {NatsError} NATS_ERR_OPTION */
+function checkUsers (authorization: ResolvedOptions['authorization'], mqttAccess: MqttAccessOption): Authenticator {
   return new Authenticator(authorization, [mqttRules(mqttAccess)])
 }
 
 /** Checks what no single value shows (nats-server's server/server.go validateOptions). */
-function resolve (gateway: GatewayOptions, mqttAccess: MqttAccessOption): ResolvedOptions {
+function resolve (gateway: GatewayOptions): ResolvedOptions {
   const options = resolveOptions(gateway)
-  readUsers(options, mqttAccess)
   const { lameDuckDuration, lameDuckGracePeriod } = options
   if (lameDuckGracePeriod < lameDuckDuration) return options
   throw new NatsError('NATS_ERR_CONFIG', `lame_duck_grace_period is ${lameDuckGracePeriod} ms: allowed is less than lame_duck_duration, ${lameDuckDuration} ms`)
@@ -121,7 +120,9 @@ function settingsOf (flags: FlagValues, environment: Environment): Settings {
   const file = given.config ? readConfig(given.config, environment) : emptyFile
   const gateway = gatewayOf(file, given)
   const mqttAccess = file.mqtt?.access ?? noMqttAccess
-  const { host } = resolve(gateway, mqttAccess)
+  const { host, authorization } = resolve(gateway)
+  // What the file alone says was checked where it was read.
+  if (authorization !== (file.gateway.authorization ?? null)) checkUsers(authorization, mqttAccess)
   return {
     gateway,
     http: addressOf(file.http?.host ?? host, given.http_port ?? file.http?.port ?? 0),

@@ -1,17 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Done, MqListener, PublishPacket } from '../broker/host.ts'
+import type { Done } from '../broker/host.ts'
 import type { HostLink } from '../broker/link.ts'
 import { type ReservedTopics, reservedTopicsOf } from '../broker/reserved-topics.ts'
 import type { Logger } from '../options.ts'
 import type { Spaces } from '../routing/spaces.ts'
 import { Trie } from '../subject/trie.ts'
-import { FrameReader, readHead } from './frames.ts'
+import { type BatchHead, FrameReader } from './frames.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { Members } from './members.ts'
 import { OwnInterest } from './own-interest.ts'
 import type { Peer, PeerPort } from './peer.ts'
 import { PlainNodes, type PlainNodesOption } from './plain-nodes.ts'
-import { presenceText, readPresence, type Urls } from './presence.ts'
+import { type Presence, presenceText, type Urls } from './presence.ts'
+import { Reception } from './reception.ts'
 import { Waiting } from './waiting.ts'
 
 // Nodes that share a queue, as one NATS. Each tells the others what it wants, so that the node where a message enters knows
@@ -47,7 +48,7 @@ export interface ClusterPort {
   /** Other addresses are there for clients. */
   urlsChanged (): void
   /** Whether listeners at the queue are needed, for nodes without the gateway. */
-  plainNodesChanged (mayLive: boolean): void
+  plainNodesChanged (mayPublish: boolean): void
 }
 
 /** The other nodes of this one. */
@@ -58,8 +59,6 @@ export class Cluster implements PeerPort {
   /** What MQTT clients and hosts listen to on other nodes. */
   readonly listeners = new Trie<object>()
   readonly plainNodes: PlainNodes
-  /** Packets on reserved topics that a client has published. */
-  forged = 0
   /** What keeps nodes from hearing each other; null when nothing does. */
   problem: string | null = null
   /** Grows whenever the answer of `mayListen` may have changed. */
@@ -68,10 +67,12 @@ export class Cluster implements PeerPort {
   private readonly topics: ReservedTopics
   private readonly heartbeat: Heartbeat
   private readonly waiting: Waiting
-  private readonly listening: readonly (readonly [topicFilter: string, listener: MqListener])[]
+  private readonly reception: Reception
   private spacesOf: Spaces | null = null
   private isLeaving = false
   private isSettled = false
+  /** How often this node has heard itself. */
+  private echoes = 0
   private whenSettled: (() => void)[] = []
 
   constructor (port: ClusterPort) {
@@ -90,7 +91,10 @@ export class Cluster implements PeerPort {
         this.changed()
         if (!this.isLeaving) this.heartbeat.beat()
       },
-      left: (id) => { this.plainNodes.gatewayLeft(id) },
+      left: (id, mayLive) => {
+        this.plainNodes.gatewayLeft(id, mayLive)
+        this.lookForPlainNodes()
+      },
       urlsChanged: () => { port.urlsChanged() }
     }, this, new FrameReader())
     const isCovered = (id: string): boolean => id === broker.id || this.members.isCovered(id)
@@ -101,11 +105,11 @@ export class Cluster implements PeerPort {
       silent: (isSilent) => { this.heardNothing(isSilent) }
     }, port.beat)
     this.waiting = new Waiting((stamp) => this.isKnown(stamp), knownPatience)
-    this.listening = [
-      [this.topics.allPresence, listener((packet) => { this.takePresence(packet) })],
-      [this.topics.batches, listener((packet) => { this.takeBatch(packet) })],
-      [this.topics.allBirths, listener((packet) => { this.takeBirth(packet) })]
-    ]
+    this.reception = new Reception(link, log, this.topics, {
+      presence: (presence) => { this.takePresence(presence) },
+      batch: (text, head) => { this.takeBatch(text, head) },
+      birth: (id) => { this.takeBirth(id) }
+    })
     link.onListened = (filter, isListened) => { this.interest.listens(filter, isListened) }
     link.others = this
   }
@@ -114,11 +118,11 @@ export class Cluster implements PeerPort {
   start (spaces: Spaces): void {
     const { link } = this.port
     this.spacesOf = spaces
-    for (const [topicFilter, each] of this.listening) link.listen(topicFilter, each)
+    this.reception.listen()
     link.whenLive(link.registration, () => { if (!this.isLeaving) this.heartbeat.start() })
   }
 
-  /** Calls back once this node has heard itself, and with it those who were there before. */
+  /** Calls back once this node has heard itself twice, and knows all that those want who have answered. */
   settled (callback: () => void): void {
     if (this.isSettled) callback()
     else this.whenSettled.push(callback)
@@ -169,7 +173,7 @@ export class Cluster implements PeerPort {
 
   /** Says at once what it would say with the next heartbeat. */
   announce (): void {
-    if (this.isSettled) this.heartbeat.beat()
+    if (this.echoes > 0) this.heartbeat.beat()
   }
 
   transmit (topic: string, bytes: Buffer): void {
@@ -180,6 +184,10 @@ export class Cluster implements PeerPort {
     this.port.wake(mountpoint, queue)
   }
 
+  failed ({ id, presence: { broker } }: Peer, what: string, { message }: Error): void {
+    this.port.log.error({ node: id, broker }, `node ${broker}: ${what}: ${message}`)
+  }
+
   lost ({ id, presence: { broker }, lostMessages }: Peer, messages: number): void {
     if (lostMessages !== messages) return
     this.port.log.error({ node: id, broker }, `node ${broker} does not take what it is sent: ${messages} messages are given up, and those that follow until it does`)
@@ -187,24 +195,27 @@ export class Cluster implements PeerPort {
 
   // What it hears
 
-  /** Only gateways publish on reserved topics, past Aedes, which names the client otherwise. */
-  private isForged ({ clientId }: PublishPacket): boolean {
-    if (clientId === undefined) return false
-    if (this.forged++ === 0) this.port.log.warn({ client: clientId }, `client ${clientId} publishes on topics that are reserved for gateways: ignored, and counted from here on`)
-    return true
+  /** Packets on reserved topics that a client has published. */
+  get forged (): number {
+    return this.reception.forged
   }
 
-  private takePresence (packet: PublishPacket): void {
-    const presence = this.isForged(packet) ? null : readPresence(packet.payload.toString())
-    if (presence === null) return
+  private takePresence (presence: Presence): void {
     if (presence.node === this.node) this.echoed()
     else this.members.heard(presence)
+    this.settle()
     this.waiting.look()
   }
 
   private echoed (): void {
     this.heartbeat.echoed()
-    if (this.isSettled) return
+    // Those who were there answer the first one.
+    if (++this.echoes === 1) this.heartbeat.beat()
+  }
+
+  private settle (): void {
+    if (this.isSettled || this.echoes < 2) return
+    for (const peer of this.members.peers.values()) if (!peer.hasState) return
     this.isSettled = true
     this.changed()
     const { whenSettled } = this
@@ -225,9 +236,7 @@ export class Cluster implements PeerPort {
     this.lookForPlainNodes()
   }
 
-  private takeBirth (packet: PublishPacket): void {
-    if (this.isForged(packet)) return
-    const broker = packet.payload.toString()
+  private takeBirth (broker: string): void {
     if (broker === this.port.link.broker.id) return
     this.plainNodes.born(broker)
     this.lookForPlainNodes()
@@ -236,20 +245,14 @@ export class Cluster implements PeerPort {
   private lookForPlainNodes (): void {
     if (!this.plainNodes.look()) return
     this.changed()
-    this.port.plainNodesChanged(this.plainNodes.mayLive)
+    this.port.plainNodesChanged(this.plainNodes.mayPublish)
   }
 
-  private takeBatch (packet: PublishPacket): void {
-    if (this.isForged(packet)) return
-    const text = packet.payload.toString('latin1')
-    const head = readHead(text)
-    const peer = head === null ? undefined : this.members.peers.get(head.node)
-    if (head === null || peer === undefined) return
-    try {
-      peer.take(text, head)
-    } catch (error) {
-      this.port.log.error({ node: peer.id }, `node ${peer.presence.broker} says what this one does not understand: ${(error as Error).message}`)
-    }
+  private takeBatch (text: string, head: BatchHead): void {
+    const peer = this.members.peers.get(head.node)
+    if (peer === undefined) return
+    peer.take(text, head)
+    this.settle()
     this.waiting.look()
   }
 
@@ -277,19 +280,12 @@ export class Cluster implements PeerPort {
     this.heartbeat.stop()
     this.isLeaving = true
     for (const peer of this.members.peers.values()) peer.link.flush()
-    const said = this.isSettled ? new Promise<void>((resolve) => { this.say(() => { resolve() }) }) : null
+    const said = this.echoes > 0 ? new Promise<void>((resolve) => { this.say(() => { resolve() }) }) : null
     link.others = null
     link.onListened = null
-    for (const [topicFilter, each] of this.listening) link.unlisten(topicFilter, each)
+    this.reception.close()
     this.members.close()
     await Promise.race([said, delay(farewell, undefined, { ref: false })])
-  }
-}
-
-function listener (take: (packet: PublishPacket) => void): MqListener {
-  return (packet, done) => {
-    done()
-    take(packet)
   }
 }
 

@@ -185,7 +185,7 @@ export class FrameReader {
     const start = this.at
     let code = this.text.charCodeAt(this.at)
     while (code !== 0x20 && code !== 0x0a) {
-      if (code !== code) throw new Error('a frame that breaks off') // eslint-disable-line no-self-compare -- NaN is the end of the text
+      if (Number.isNaN(code)) throw new Error('a frame that breaks off')
       code = this.text.charCodeAt(++this.at)
     }
     return this.text.slice(start, this.at++)

@@ -13,10 +13,10 @@ export interface MembersPort {
   readonly log: Logger
   /** Between heartbeats of Aedes, in milliseconds. */
   readonly hostBeat: number
-  /** Nobody else knows it yet. */
+  /** A node is there that may not know this one. */
   joined (): void
-  /** Its Aedes may live on. */
-  left (broker: string): void
+  /** @param mayLive whether its Aedes may live on */
+  left (broker: string, mayLive: boolean): void
   /** Other addresses are there for clients. */
   urlsChanged (): void
 }
@@ -54,7 +54,7 @@ export class Members {
         this.keepListened(peer)
         this.remove(peer)
       }
-      this.port.left(presence.broker)
+      this.port.left(presence.broker, true)
     } else if (peer === undefined) {
       this.add(presence)
     } else {
@@ -77,10 +77,11 @@ export class Members {
     // A new life of a broker: its last one is over.
     const before = this.of(presence.broker)
     if (before !== null) this.remove(before)
+    // It has to know this node before it is told anything.
+    this.port.joined()
     const peer = new Peer(presence, this.peerPort, this.reader)
     this.peers.set(peer.id, peer)
     this.port.log.info({ node: peer.id, broker: presence.broker }, `node ${presence.broker} has joined`)
-    this.port.joined()
   }
 
   private remove (peer: Peer): void {
@@ -109,7 +110,7 @@ export class Members {
       if (!isSteady) {
         peer.missed = 0
       } else if (++peer.missed > forgottenAfter) {
-        this.port.left(peer.presence.broker)
+        this.port.left(peer.presence.broker, false)
         this.remove(peer)
       } else if (peer.missed > deadAfter) {
         this.setAlive(peer, false)

@@ -58,6 +58,9 @@ export class OutLink {
   private waitingBytes = 0
   private last = 0
   private acked = 0
+  /** How often the other node was heard of, and what it had acknowledged then. */
+  private heard = 0
+  private ackedWhenHeard = -1
   /** Of the latest batch that was acknowledged. */
   knownStamp = 0
   private relief: (() => void)[] = []
@@ -173,10 +176,6 @@ export class OutLink {
       this.relieve()
     }
   }
-
-  /** How often the other node was heard of, and what it had acknowledged then. */
-  private heard = 0
-  private ackedWhenHeard = -1
 
   /** The other node is there. Sends again what it should have had by now. */
   heartbeat (): void {

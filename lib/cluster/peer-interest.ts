@@ -44,6 +44,8 @@ export class PeerInterest {
   private readonly receivers = new Map<string, PeerReceiver>()
   private readonly listened = new Set<string>()
   private areQueuesIn = true
+  /** What was wanted before all of it is said anew, and has not been said again; null in between. */
+  private stale: { readonly receivers: Set<string>, readonly listened: Set<string> } | null = null
 
   /** @param listeners what something besides gateways listens to, on all other nodes */
   constructor (node: WantingNode, spaces: Spaces, listeners: Trie<object>) {
@@ -55,10 +57,11 @@ export class PeerInterest {
   set (wanted: Wanted, members: number): void {
     const { filter, queue, mountpoint } = wanted
     const key = `${mountpoint}\0${filter}\0${queue ?? ''}`
+    this.stale?.receivers.delete(key)
     const known = this.receivers.get(key)
     if (known !== undefined) {
-      this.receivers.delete(key)
-      this.remove(known)
+      if (known.members === members) return
+      this.remove(key, known)
     }
     if (members === 0) return
     const wake = wanted.isStored && queue !== null ? () => { this.node.wake(mountpoint, queue) } : null
@@ -71,12 +74,14 @@ export class PeerInterest {
     return queue === null || this.areQueuesIn
   }
 
-  private remove (receiver: PeerReceiver): void {
+  private remove (key: string, receiver: PeerReceiver): void {
+    this.receivers.delete(key)
     if (this.isIn(receiver)) receiver.space.router.unsubscribe(receiver)
     this.spaces.leave(receiver.space)
   }
 
   listen (filter: string, isListened: boolean): void {
+    this.stale?.listened.delete(filter)
     if (isListened === this.listened.has(filter)) return
     if (isListened) {
       this.listened.add(filter)
@@ -85,6 +90,20 @@ export class PeerInterest {
       this.listened.delete(filter)
       this.listeners.remove(filter, this.node)
     }
+  }
+
+  /** All of it is going to be said anew; what was wanted is until then. */
+  restart (): void {
+    this.stale = { receivers: new Set(this.receivers.keys()), listened: new Set(this.listened) }
+  }
+
+  /** All of it has been said: what was not is not wanted any more. */
+  complete (): void {
+    if (this.stale === null) return
+    const { receivers, listened } = this.stale
+    this.stale = null
+    for (const key of receivers) this.remove(key, this.receivers.get(key) as PeerReceiver)
+    for (const filter of listened) this.listen(filter, false)
   }
 
   /** What something listens to there counts until the returned function is called, whatever becomes of the node. */
@@ -111,9 +130,7 @@ export class PeerInterest {
   }
 
   clear (): void {
-    for (const receiver of this.receivers.values()) this.remove(receiver)
-    this.receivers.clear()
-    for (const filter of this.listened) this.listeners.remove(filter, this.node)
-    this.listened.clear()
+    this.restart()
+    this.complete()
   }
 }

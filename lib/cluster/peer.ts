@@ -5,6 +5,7 @@ import type { Spaces } from '../routing/spaces.ts'
 import type { Message } from '../wire/message.ts'
 import { decodeText } from '../wire/text.ts'
 import { type BatchHead, type FrameReader, type FrameTaker, completeFrame, headOf, joinedFrame, messageFrame, resetFrame, wakeFrame, type Wanted } from './frames.ts'
+import { InLink } from './in-link.ts'
 import { OutLink } from './out-link.ts'
 import type { OwnInterest } from './own-interest.ts'
 import { PeerInterest, type WantingNode } from './peer-interest.ts'
@@ -26,13 +27,12 @@ export interface PeerPort {
   lost (peer: Peer, messages: number): void
   /** It sends what is wanted here, from now on. */
   joined (): void
+  /** What it sent could not be read, or a hook of the host threw at it. */
+  failed (peer: Peer, what: string, error: Error): void
   /** Something changed that decides whether somebody may listen. */
   changed (): void
 }
 
-// How many batches may come before one is acknowledged, in bytes; and acknowledgements that do not haste wait so long, in milliseconds.
-const ackBytes = 524_288
-const ackDelay = 20
 // Heartbeats of the other node that do not know of what it was sent, until it is begun anew.
 const maxUnknown = 2
 
@@ -46,6 +46,8 @@ export class Peer implements WantingNode, FrameTaker {
   isAlive = true
   /** Whether it has said that it sends what is wanted here: what the queue brings of it is not taken any more. */
   isJoined = false
+  /** Whether all that it wants is known. */
+  hasState = false
   /** Heartbeats of this node since the link was begun. */
   beats = 0
   /** Heartbeats of this node since it was heard of. */
@@ -62,13 +64,7 @@ export class Peer implements WantingNode, FrameTaker {
   private readonly reader: FrameReader
   private chosen = ''
   private readonly woken = new Set<string>()
-  private hasState = false
-  /** Of what comes from it. */
-  private epoch = 0
-  private number = 0
-  private unackedBytes = 0
-  private ackTimer: NodeJS.Timeout | null = null
-  private lastNak = -1
+  private readonly inLink = new InLink((isGap) => { this.acknowledge(isGap) })
   /** Whether messages to it are given up until it has acknowledged something. */
   private isCut = false
   private unknown = 0
@@ -89,7 +85,10 @@ export class Peer implements WantingNode, FrameTaker {
     const link = new OutLink(++epochs, {
       node: port.node,
       transmit: (bytes) => { port.transmit(this.topic, bytes) },
-      acknowledged: () => this.acknowledging(),
+      acknowledged: () => {
+        this.inLink.acknowledged()
+        return this.inLink.received
+      },
       overflowed: () => { this.cut() },
       stamp: () => port.interest.stamp
     })
@@ -177,25 +176,18 @@ export class Peer implements WantingNode, FrameTaker {
     if (head.ackEpoch === this.link.epoch) this.acknowledged(head.ackNumber)
     if (head.number === 0) {
       if (head.isUrgent) this.link.resend()
-      return
+    } else if (this.inLink.takes(head)) {
+      this.read(text, head)
     }
-    if (head.epoch < this.epoch) return
-    if (head.epoch > this.epoch) {
-      // The first batch of an epoch stands for what was before.
-      if (head.number !== 1) return this.askAgain()
-      this.epoch = head.epoch
-      this.number = 0
-    }
-    if (head.number <= this.number) {
-      this.acknowledge()
-    } else if (head.number > this.number + 1) {
-      this.askAgain()
-    } else {
-      this.number = head.number
+  }
+
+  private read (text: string, head: BatchHead): void {
+    try {
       this.reader.read(text, head.end, this)
-      this.unackedBytes += text.length
-      if (head.isUrgent || this.unackedBytes >= ackBytes) this.acknowledge()
-      else this.ackTimer ??= setTimeout(() => { this.acknowledge() }, ackDelay)
+      this.inLink.done(text.length, head.isUrgent)
+    } catch (error) {
+      this.inLink.startOver()
+      this.port.failed(this, 'a batch cannot be read', error as Error)
     }
   }
 
@@ -205,35 +197,22 @@ export class Peer implements WantingNode, FrameTaker {
     this.link.acknowledge(number)
   }
 
-  private acknowledging (): readonly [number, number] {
-    this.unackedBytes = 0
-    if (this.ackTimer !== null) clearTimeout(this.ackTimer)
-    this.ackTimer = null
-    return [this.epoch, this.number]
-  }
-
-  private acknowledge (isGap = false): void {
-    const [epoch, number] = this.acknowledging()
+  private acknowledge (isGap: boolean): void {
+    const [epoch, number] = this.inLink.received
+    this.inLink.acknowledged()
     this.port.transmit(this.topic, Buffer.from(headOf(this.port.node, this.link.epoch, 0, epoch, number, isGap), 'latin1'))
-  }
-
-  /** Batches are missing: asks for them once. */
-  private askAgain (): void {
-    if (this.lastNak === this.number) return
-    this.lastNak = this.number
-    this.acknowledge(true)
   }
 
   /** What this node has of it, for the heartbeat. */
   get received (): readonly [number, number] {
-    return [this.epoch, this.number]
+    return this.inLink.received
   }
 
   /** It says that it is there. */
   heard (presence: Presence): void {
     this.presence = presence
     this.missed = 0
-    this.lastNak = -1
+    this.inLink.heartbeat()
     const known = presence.received[this.port.node]
     const [epoch, number] = Array.isArray(known) ? known : [0, 0]
     if (epoch === this.link.epoch) this.acknowledged(number)
@@ -243,7 +222,11 @@ export class Peer implements WantingNode, FrameTaker {
 
   message (message: Message, mountpoint: string, queues: readonly string[], isPlain: boolean, isHidden: boolean, isNatsBorn: boolean, isPassed: boolean): void {
     this.inMessages++
-    this.port.spaces.receiveNamed(message, { mountpoint: decodeText(mountpoint) ?? mountpoint, isPlain, queues, isHidden, isNatsBorn, isPassed })
+    try {
+      this.port.spaces.receiveNamed(message, { mountpoint: decodeText(mountpoint) ?? mountpoint, isPlain, queues, isHidden, isNatsBorn, isPassed })
+    } catch (error) {
+      this.port.failed(this, 'a message cannot be delivered', error as Error)
+    }
   }
 
   wanted (wanted: Wanted, members: number): void {
@@ -259,16 +242,20 @@ export class Peer implements WantingNode, FrameTaker {
     this.port.wake(decodeText(mountpoint) ?? mountpoint, queue)
   }
 
-  /** It begins anew. */
+  /** It begins anew. What it wanted it gets until all of it is said again. */
   reset (): void {
-    this.isJoined = false
     this.hasState = false
-    this.interest.clear()
-    this.port.changed()
+    this.interest.restart()
   }
 
   /** All that it wants is known: from here on it gets that, and is told so before the queue brings it anything more. */
   complete (): void {
+    if (!this.hasState) {
+      this.interest.complete()
+      // Where it sends what is wanted here, that comes next.
+      this.isJoined = false
+      this.port.changed()
+    }
     this.hasState = true
     this.link.writeUrgent(joinedFrame)
     this.link.flush()
@@ -281,7 +268,6 @@ export class Peer implements WantingNode, FrameTaker {
 
   /** Whether it is there as far as this node knows: members of its groups are chosen then. */
   setAlive (isAlive: boolean): void {
-    if (isAlive === this.isAlive) return
     this.isAlive = isAlive
     this.interest.setQueues(isAlive)
     if (!isAlive) this.link.relieve()
@@ -291,7 +277,7 @@ export class Peer implements WantingNode, FrameTaker {
   close (): void {
     this.lostMessages += this.link.unacknowledgedMessages
     this.link.close()
-    if (this.ackTimer !== null) clearTimeout(this.ackTimer)
+    this.inLink.close()
     this.interest.clear()
     this.port.changed()
   }

@@ -4,9 +4,18 @@ export type PlainNodesOption = boolean | 'auto'
 /** What is known of a node from Aedes. */
 interface Sign {
   /** What Aedes remembered when this was looked at: the time of its last heartbeat, by its clock. */
-  beat: number
-  /** When it was new, by `performance.now`. */
-  at: number
+  readonly beat: number
+  /** When that was new, and when the node was born; by `performance.now`. */
+  readonly at: number
+  readonly bornAt: number
+}
+
+/** A node whose gateway has left. */
+interface Departure {
+  /** As of a {@link Sign}: the same is no sign of life. */
+  readonly beat: number
+  /** When it left, by `performance.now`; long ago where its Aedes is gone, too. */
+  readonly at: number
 }
 
 // Heartbeats of the host after which a silent node is gone, as Aedes counts (aedes.js _clearWills).
@@ -25,11 +34,11 @@ export class PlainNodes {
   private readonly interval: number
   private readonly startedAt = performance.now()
   private readonly signs = new Map<string, Sign>()
-  /** Brokers whose gateway was here and has left; their Aedes may live on. */
-  private readonly left = new Map<string, number>()
-  /** Of Aedes that have no gateway yet, by `performance.now`. */
-  private readonly births = new Map<string, number>()
-  private answer: boolean
+  private readonly departures = new Map<string, Departure>()
+  /** Whether one may live, as of the last `look`: somebody there may want, or answer, anything. */
+  mayLive: boolean
+  /** Whether one may publish: also where a gateway has just left, whose Aedes says that it lives on only with its next heartbeat. */
+  mayPublish: boolean
 
   /**
    * @param brokers when Aedes has heard of which node
@@ -41,52 +50,52 @@ export class PlainNodes {
     this.brokers = brokers
     this.isCovered = isCovered
     this.interval = interval
-    this.answer = option !== false
-  }
-
-  /** Whether one may live, as of the last `look`. */
-  get mayLive (): boolean {
-    return this.answer
-  }
-
-  /** Those that are known. */
-  get known (): string[] {
-    return [...this.signs.keys()].filter((broker) => !this.isCovered(broker))
+    this.mayLive = this.mayPublish = option !== false
   }
 
   /** A broker says that it was born. */
   born (broker: string): void {
     const at = performance.now()
-    this.signs.set(broker, { beat: this.brokers()[broker] ?? 0, at })
-    this.births.set(broker, at)
+    this.signs.set(broker, { beat: this.beatOf(broker), at, bornAt: at })
   }
 
-  /** The gateway of a broker has left; what Aedes heard of it so far is no sign of life. */
-  gatewayLeft (broker: string): void {
-    this.left.set(broker, this.brokers()[broker] ?? 0)
+  /** The gateway of a broker has left. @param mayLive whether its Aedes may live on */
+  gatewayLeft (broker: string, mayLive: boolean): void {
+    this.departures.set(broker, { beat: this.beatOf(broker), at: mayLive ? performance.now() : -Infinity })
     this.signs.delete(broker)
   }
 
-  /** Where every node has the gateway, Aedes is there before it. */
-  private isBeingBorn (now: number): boolean {
-    for (const [broker, at] of this.births) if (now - at > patience || this.isCovered(broker)) this.births.delete(broker)
-    return this.births.size > 0
+  private beatOf (broker: string): number {
+    return this.brokers()[broker] ?? 0
   }
 
-  /** Looks at what Aedes has heard. @returns whether the answer has changed */
+  /** Looks at what Aedes has heard. @returns whether an answer has changed */
   look (): boolean {
     const now = performance.now()
+    this.readSigns(now)
+    const { mayLive, mayPublish } = this
+    this.mayLive = this.option === true || this.isKnown(now) || (this.option === 'auto' && now - this.startedAt < this.interval)
+    this.mayPublish = this.mayLive || [...this.departures.values()].some(({ at }) => now - at < this.interval)
+    return this.mayLive !== mayLive || this.mayPublish !== mayPublish
+  }
+
+  private readSigns (now: number): void {
     const brokers = this.brokers()
     for (const [broker, beat] of Object.entries(brokers)) {
-      const sign = this.signs.get(broker)
-      if (sign?.beat === beat || this.left.get(broker) === beat) continue
-      this.left.delete(broker)
-      this.signs.set(broker, { beat, at: now })
+      const known = this.signs.get(broker)
+      if (known?.beat === beat || this.departures.get(broker)?.beat === beat) continue
+      this.departures.delete(broker)
+      this.signs.set(broker, { beat, at: now, bornAt: known?.bornAt ?? -Infinity })
     }
     for (const [broker, { at }] of this.signs) if (now - at > lifetime * this.interval) this.signs.delete(broker)
-    for (const broker of this.left.keys()) if (brokers[broker] === undefined) this.left.delete(broker)
-    const before = this.answer
-    this.answer = this.option === true || (this.option === false ? this.isBeingBorn(now) : now - this.startedAt < this.interval || this.known.length > 0)
-    return this.answer !== before
+    for (const [broker, { at }] of this.departures) if (brokers[broker] === undefined && now - at > this.interval) this.departures.delete(broker)
+  }
+
+  /** Whether there is one; where every node has the gateway, one that is about to get it. */
+  private isKnown (now: number): boolean {
+    for (const [broker, { bornAt }] of this.signs) {
+      if (!this.isCovered(broker) && (this.option !== false || now - bornAt < patience)) return true
+    }
+    return false
   }
 }

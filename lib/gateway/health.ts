@@ -9,7 +9,8 @@ export interface Health {
 
 /** What keeps a gateway from doing its work. */
 export function healthOf ({ cluster, durables }: Services): Health {
-  const problems = Object.entries({ 'durable subscriptions': durables?.problem, cluster: cluster?.problem })
-    .flatMap(([part, problem]) => problem === null || problem === undefined ? [] : [`${part}: ${problem}`])
+  const problems: string[] = []
+  if (durables !== null && durables.problem !== null) problems.push(`durable subscriptions: ${durables.problem}`)
+  if (cluster !== null && cluster.problem !== null) problems.push(`cluster: ${cluster.problem}`)
   return { ok: problems.length === 0, problems }
 }

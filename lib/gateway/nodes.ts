@@ -50,9 +50,11 @@ export function ownUrls ({ clientAdvertise }: ResolvedOptions, { tcp, websocket 
   return { urls: connectUrls(clientAdvertise, tcp[0]), wsUrls: connectUrls('', websocket) }
 }
 
-/** What INFO tells a client of the cluster: where else it may go; nothing where there is only this node. */
-export function clusterUrls (cluster: Cluster | null, own: Urls, isWebsocket: boolean): string[] {
-  const others = cluster?.members.urls
-  if (others === undefined || (others.urls.length === 0 && others.wsUrls.length === 0)) return []
+/** What INFO tells a client of the cluster: where it may go; nothing where there is only this node. */
+export function clusterUrls (cluster: Cluster | null, options: ResolvedOptions, listeners: Listeners, isWebsocket: boolean): string[] {
+  if (cluster === null || cluster.members.peers.size === 0) return []
+  const others = cluster.members.urls
+  if (others.urls.length === 0 && others.wsUrls.length === 0) return []
+  const own = ownUrls(options, listeners)
   return isWebsocket ? [...own.wsUrls, ...others.wsUrls] : [...own.urls, ...others.urls]
 }

@@ -8,6 +8,7 @@ export class QueueGroup {
   private readonly members: Receiver[] = []
   private readonly remote: RemoteReceiver[] = []
   private remoteMembers = 0
+  private readonly membersByNode = new Map<string, number>()
   private isStored = true
 
   /** @param prefersHere whether a member of this node gets it where there is one */
@@ -21,6 +22,7 @@ export class QueueGroup {
     if (isRemote(receiver)) {
       this.remote.push(receiver)
       this.remoteMembers += receiver.members
+      this.membersByNode.set(receiver.node.id, (this.membersByNode.get(receiver.node.id) ?? 0) + receiver.members)
     } else {
       this.members.push(receiver)
     }
@@ -33,7 +35,11 @@ export class QueueGroup {
   }
 
   // hot: once per message that entered here
-  /** To a random member: here, or named to its node, which is sent the message afterwards. False where nobody takes it. */
+  /**
+   * To a random member, if it falls to one of this node, or nobody elsewhere is sure to be there.
+   *
+   * @returns false where it is for a member elsewhere, or for nobody: `choose` tells
+   */
   deliver (message: Message, producer: Producer | null): boolean {
     if (this.remote.length === 0) return this.deliverHere(message, producer)
     if (this.isStored && message.qos > 0) {
@@ -41,9 +47,14 @@ export class QueueGroup {
       return true
     }
     const here = this.members.length
-    const isHere = here > 0 && (this.prefersHere || Math.random() * (here + this.remoteMembers) < here)
-    if (isHere && this.deliverHere(message, producer)) return true
-    return this.choose(false) || (!isHere && this.deliverHere(message, producer)) || this.choose(true)
+    if (here === 0) return false
+    const isHere = this.prefersHere || Math.random() * (here + this.remoteMembers) < here
+    return (isHere || this.areRemoteLate) && this.deliverHere(message, producer)
+  }
+
+  private get areRemoteLate (): boolean {
+    for (const { node } of this.remote) if (!node.isLate) return false
+    return true
   }
 
   // hot: once per message
@@ -60,22 +71,20 @@ export class QueueGroup {
 
   // hot: once per message that a member elsewhere gets
   /**
-   * Names a random member of another node to it; false where there is none.
-   *
-   * @param mayBeLate whether a node will do that may be gone
+   * Names a random member of another node to it, of one that may be gone only where all may be; false where there is none.
+   * Nothing of the host may run until the node is sent the message.
    */
-  choose (mayBeLate: boolean): boolean {
+  choose (): boolean {
     const { remote } = this
+    if (remote.length === 0) return false
     let at = remote.length === 1 ? 0 : Math.floor(Math.random() * this.remoteMembers)
     let first = 0
-    while (at >= (remote[first]?.members ?? Infinity)) at -= (remote[first++] as RemoteReceiver).members
-    for (let i = 0; i < remote.length; i++) {
-      const { node } = remote[(first + i) % remote.length] as RemoteReceiver
-      if (!mayBeLate && node.isLate) continue
-      node.choose(this.name)
-      return true
-    }
-    return false
+    while (at >= (remote[first] as RemoteReceiver).members) at -= (remote[first++] as RemoteReceiver).members
+    let chosen = remote[first] as RemoteReceiver
+    for (let i = 1; chosen.node.isLate && i < remote.length; i++) chosen = remote[(first + i) % remote.length] as RemoteReceiver
+    if (chosen.node.isLate) chosen = remote[first] as RemoteReceiver
+    chosen.node.choose(this.name)
+    return true
   }
 
   /**
@@ -85,12 +94,9 @@ export class QueueGroup {
    * @param self the id of this node
    */
   isChosenByAll (key: number, self: string): boolean {
-    if (this.remote.length === 0) return true
-    const counts = new Map([[self, this.members.length]])
-    for (const { node: { id }, members } of this.remote) counts.set(id, (counts.get(id) ?? 0) + members)
     const own = scoreOf(self, this.members.length, key)
-    for (const [id, count] of counts) {
-      const score = id === self ? -1 : scoreOf(id, count, key)
+    for (const [id, members] of this.membersByNode) {
+      const score = scoreOf(id, members, key)
       if (score > own || (score === own && id < self)) return false
     }
     return own > 0

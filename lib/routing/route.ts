@@ -65,10 +65,15 @@ export class Route implements Destination {
   deliver (message: Message, producer: Producer | null): number {
     let delivered = this.deliverPlain(message, producer)
     const { groups } = this
+    let elsewhere: QueueGroup[] | null = null
     for (let i = 0; i < groups.length; i++) {
-      if ((groups[i] as QueueGroup).deliver(message, producer)) delivered++
+      const group = groups[i] as QueueGroup
+      if (group.deliver(message, producer)) delivered++
+      else if (this.legs.length > 0) (elsewhere ??= []).push(group)
     }
-    return this.legs.length === 0 ? delivered : delivered + this.send(message, producer)
+    if (this.legs.length === 0) return delivered
+    if (elsewhere !== null) delivered += choose(elsewhere)
+    return delivered + this.send(message, producer)
   }
 
   private deliverPlain (message: Message, producer: Producer | null): number {
@@ -81,7 +86,7 @@ export class Route implements Destination {
   }
 
   // hot: once per message that other nodes get
-  /** Groups that chose a member elsewhere are counted where they did. */
+  /** Counts plain subscriptions; groups are counted where they choose. */
   private send (message: Message, producer: Producer | null): number {
     let delivered = 0
     const { legs } = this
@@ -105,12 +110,8 @@ export class Route implements Destination {
   deliverNamed (message: Message, isPlain: boolean, queues: readonly string[], mayPass: boolean): void {
     if (isPlain) this.deliverPlain(message, null)
     if (queues.length === 0) return
-    let passed = false
-    for (const group of this.groups) {
-      if (!queues.includes(group.name) || group.deliverHere(message, null)) continue
-      if (mayPass && (group.choose(false) || group.choose(true))) passed = true
-    }
-    if (!passed) return
+    const gone = this.groups.filter((group) => queues.includes(group.name) && !group.deliverHere(message, null))
+    if (!mayPass || choose(gone) === 0) return
     for (const { node, mountpoint } of this.legs) if (node.isChosen) node.send(message, mountpoint, false, this.isHidden, true)
   }
 
@@ -127,6 +128,13 @@ export class Route implements Destination {
       if (group.isChosenByAll(key, self)) group.deliverHere(message, null)
     }
   }
+}
+
+/** Names a member elsewhere for each group. @returns for how many there is one */
+function choose (groups: readonly QueueGroup[]): number {
+  let chosen = 0
+  for (const group of groups) if (group.choose()) chosen++
+  return chosen
 }
 
 /** One group over all matching filters: its name alone counts (server/sublist.go findQSlot). */

@@ -26,7 +26,12 @@ function storeOf (broker: AnyAedes): RetainedStore {
 /** Has a host retain messages: by topic. */
 async function retain (t: Test, host: Host, messages: Readonly<Record<string, string>>): Promise<void> {
   const device = await connectMqtt(t, host.mqttUrl)
-  for (const [topic, payload] of Object.entries(messages)) await device.publish(topic, payload, { qos: 1, retain: true })
+  await device.subscribe(Object.keys(messages), { qos: 0 })
+  for (const [topic, payload] of Object.entries(messages)) {
+    await device.publish(topic, payload, { qos: 1, retain: true })
+    // Aedes acknowledges before it stores, and sends on what it has stored.
+    for (let isLive = false; !isLive;) isLive = (await device.take()).some((received) => received.topic === topic && !received.retain)
+  }
 }
 
 const marked = block('Nmqtt-Pub: 1', 'Nmqtt-Retain: true')

@@ -1,5 +1,7 @@
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
+import { createGateway } from '../../lib/index.ts'
+import type { Broker } from '../../lib/broker/host.ts'
 import { versions, type Host } from '../helper/brokers.ts'
 import { connectMqtt } from '../helper/mqtt.ts'
 import { startRedis } from '../helper/processes.ts'
@@ -82,7 +84,54 @@ t.test('what crosses the queue', async (t) => {
     await other.subscribe('on/#')
     await device.publish('on/1', 'x', { qos: 0 })
     for (const peer of [subscriber, other]) t.match(await peer.take(), [{ topic: 'on/1' }])
+    // And NATS clients of other nodes hear them.
+    const service = await connect(t, near.natsPort)
+    service.send('SUB from.* 1\r\n')
+    await service.fence()
+    await other.publish('from/there', 'x', { qos: 0 })
+    await service.expect('MSG from.there 1 1\r\nx\r\n')
   })
+
+  t.test('a node that has just started knows who answers, and says of nobody else that he does not', async (t) => {
+    const near = await startRedisHost(t, port, { nats: all })
+    const service = await connect(t, near.natsPort)
+    service.send('SUB svc.just 1\r\n')
+    await service.fence()
+    for (let i = 0; i < 5; i++) {
+      const far = await startRedisHost(t, port, { nats: all })
+      const client = await connect(t, far.natsPort, { no_responders: true, headers: true })
+      client.send('SUB inbox 1\r\nPUB svc.just inbox 0\r\n\r\n')
+      // With the address of the node that is new, or was.
+      await service.expect(/^(?:INFO [^\n]*\n)*MSG svc\.just 1 inbox 0\r\n\r\n(?:INFO [^\n]*\n)*$/)
+      service.send('PUB inbox 2\r\nme\r\n')
+      await client.expect(/^(?:INFO [^\n]*\n)*MSG inbox 1 2\r\nme\r\n$/)
+    }
+  })
+
+  for (const { name, create } of versions) {
+    t.test(`${name}: whoever listened to $SYS/# before there was a gateway does not hear gateways`, async (t) => {
+      const { broker, url } = await startRedisBroker(t, port, { create, shared: true })
+      const early = await connectMqtt(t, url)
+      await early.subscribe('$SYS/#')
+      const gateway = await createGateway(broker as Broker, { host: '127.0.0.1', port: 0, ...all })
+      const heard = (): string[] => early.received.map(({ topic }) => topic).filter((topic) => /\/nats\//.test(topic))
+      // Its answer comes behind what the client was sent.
+      await early.subscribe('fence')
+      t.strictSame(heard(), [])
+      await gateway.close()
+      // What others say meanwhile it hears, as on any node without a gateway.
+      const again = await createGateway(broker as Broker, { host: '127.0.0.1', port: 0, ...all })
+      t.teardown(() => again.close())
+      await early.subscribe('fence')
+      early.received.length = 0
+      // Both say that they are there.
+      await startRedisHost(t, port, { nats: all })
+      const marker = await connectMqtt(t, url, { clientId: 'marker' })
+      await marker.client.endAsync()
+      while (!early.received.some(({ topic, payload }) => topic.endsWith('/disconnect/clients') && String(payload) === 'marker')) await early.take(0).then(() => new Promise((resolve) => { setImmediate(resolve) }))
+      t.strictSame(heard(), [])
+    })
+  }
 })
 
 t.test('many subscriptions are few patterns to Redis, and all of them get what is theirs from nodes without the gateway', async (t) => {

@@ -1,25 +1,12 @@
 // npm run test:cluster: three nodes on one Redis, in processes of their own, and what may happen to them. One line of
 // counts for each scenario; exit status 1 when something was not as it has to be.
 import { parseArgs } from 'node:util'
-import type { Teardown } from '../helper/brokers.ts'
+import { Cleaner } from '../helper/cleaner.ts'
 import { Nodes } from './nodes.ts'
 import { scenarios } from './scenarios.ts'
 import type { Outcome, Scenario } from './scenario.ts'
 
 const usage = 'usage: npm run test:cluster -- [--only REGEX] [--short]'
-
-/** Ends what a run has started, the youngest first. */
-class Cleaner implements Teardown {
-  private readonly callbacks: (() => unknown)[] = []
-
-  teardown (callback: () => unknown): void {
-    this.callbacks.push(callback)
-  }
-
-  async clean (): Promise<void> {
-    for (let callback = this.callbacks.pop(); callback !== undefined; callback = this.callbacks.pop()) await callback()
-  }
-}
 
 function readSettings (): { chosen: readonly Scenario[], isShort: boolean } {
   try {

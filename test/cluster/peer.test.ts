@@ -19,6 +19,7 @@ class End {
   out: Buffer[] = []
   peer: Peer
   stamp = 0
+  readonly failures: string[] = []
   lost = 0
 
   constructor (name: string, other: string) {
@@ -32,7 +33,10 @@ class End {
       unsubscribe: (receiver: Receiver) => { this.remote.splice(this.remote.indexOf(receiver), 1) }
     }
     const spaces = {
-      receiveNamed: (message: { body: string }) => { this.received.push(message.body) },
+      receiveNamed: ({ body }: { body: string }) => {
+        if (body === 'throw') throw new Error('as asked')
+        this.received.push(body)
+      },
       enter: () => ({ router }),
       leave: () => {}
     } as unknown as Spaces
@@ -45,6 +49,7 @@ class End {
       wake: () => {},
       lost: (_peer, count) => { this.lost += count },
       joined: () => {},
+      failed: (_peer, what, { message }) => { this.failures.push(`${what}: ${message}`) },
       changed: () => {}
     }, new FrameReader())
     return this.peer
@@ -281,4 +286,44 @@ t.test('a change that others need not know of has no number that somebody would 
   t.strictSame([interest.stamp, told.length], [2, 2])
   for (const each of [receiver('q'), receiver('q')]) interest.subscribed('', each)
   t.strictSame([interest.stamp, told.length], [4, 4])
+})
+
+t.test('what a node wants it gets while it says all of it anew, and only that afterwards', async (t) => {
+  const [a, b] = joined()
+  // More than a batch holds.
+  for (let i = 0; i < 5000; i++) a.want(`filter.${i}`, 1)
+  settle([a, b])
+  t.equal(b.known.length, 5000)
+  a.wanted.delete('filter.0')
+  a.peer.close()
+  a.meet('B')
+  const batches = a.out.splice(0)
+  t.ok(batches.length > 1, `${batches.length} batches`)
+  for (const bytes of batches.slice(0, -1)) {
+    b.take(bytes)
+    t.equal(b.known.length, 5000)
+    t.ok(b.peer.isJoined, 'the queue is not heard beside the batches')
+  }
+  b.take(batches.at(-1) as Buffer)
+  t.strictSame(b.known, a.own)
+})
+
+t.test('a batch that cannot be read is said, and the node begins anew', async (t) => {
+  const [a, b] = joined()
+  a.want('a', 1)
+  a.turn()
+  const text = (a.out.splice(0)[0] as Buffer).toString('latin1')
+  b.take(Buffer.from(text.replace(/\nS/, '\nZ'), 'latin1'))
+  t.match(b.failures, [/a batch cannot be read: a frame of an unknown kind: "Z"/])
+  a.peer.beats = 3
+  for (let i = 0; i < 3; i++) a.peer.heard(b.presence)
+  settle([a, b])
+  t.strictSame(b.known, ['a 1'])
+})
+
+t.test('a hook of the host that throws at one message loses no other', async (t) => {
+  const [a, b] = joined()
+  for (const text of ['1', 'throw', '3']) a.send(text)
+  settle([a, b])
+  t.strictSame([b.received, b.failures], [['1', '3'], ['a message cannot be delivered: as asked']])
 })

@@ -1,26 +1,13 @@
 // npm run test:crash: what survives when processes are killed. One line of counts for each run; exit status 1 when
 // something acknowledged was lost, or another bound of a scenario was broken.
 import { parseArgs } from 'node:util'
-import type { Teardown } from '../helper/brokers.ts'
+import { Cleaner } from '../helper/cleaner.ts'
 import { type Dose, type Outcome, type Scenario, scenarios } from './scenarios.ts'
 
 const usage = `usage: npm run test:crash -- [--only REGEX] [--messages N] [--kills N] [--seed N] [--short] [--peer session|aedes]
 
 --seed repeats the moments of a run that it was printed for; --peer session
 puts persistent MQTT sessions in the place of durable groups, --peer aedes on stock Aedes besides.`
-
-/** Ends what a run has started, the youngest first. */
-class Cleaner implements Teardown {
-  private readonly callbacks: (() => unknown)[] = []
-
-  teardown (callback: () => unknown): void {
-    this.callbacks.push(callback)
-  }
-
-  async clean (): Promise<void> {
-    for (let callback = this.callbacks.pop(); callback !== undefined; callback = this.callbacks.pop()) await callback()
-  }
-}
 
 function quit (message: string): never {
   console.error(message)

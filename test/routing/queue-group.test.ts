@@ -1,10 +1,13 @@
 import t from 'tap'
 import { QueueGroup } from '../../lib/routing/queue-group.ts'
+import { Route } from '../../lib/routing/route.ts'
 import type { Node, Receiver, RemoteReceiver } from '../../lib/routing/receiver.ts'
-import { messageOf } from '../../lib/wire/message.ts'
+import { type Message, messageOf } from '../../lib/wire/message.ts'
 
 class FakeNode implements Node {
   readonly id: string
+  /** The subjects that it was sent, with the number of groups that chose it. */
+  readonly sent: string[] = []
   isAlive = true
   isLate = false
   isCongested = false
@@ -16,7 +19,11 @@ class FakeNode implements Node {
 
   get isChosen (): boolean { return this.chosen > 0 }
   choose (): void { this.chosen++ }
-  send (): void {}
+  send ({ subject }: Message): void {
+    this.sent.push(`${subject} ${this.chosen}`)
+    this.chosen = 0
+  }
+
   whenRelieved (callback: () => void): void { callback() }
 }
 
@@ -36,6 +43,11 @@ function groupOf (here: readonly Receiver[], others: readonly RemoteReceiver[], 
   return group
 }
 
+/** As a route does: here, or named to another node. */
+function deliver (group: QueueGroup): boolean {
+  return group.deliver(message, null) || group.choose()
+}
+
 const message = messageOf('a', '', '')
 const count = 20_000
 
@@ -43,28 +55,28 @@ t.test('members get even shares, wherever they are', async (t) => {
   const [b, c] = [new FakeNode('B'), new FakeNode('C')]
   const own = [member(), member()]
   const group = groupOf(own, [remote(b, 1), remote(c, 1), remote(c, 2)])
-  for (let i = 0; i < count; i++) group.deliver(message, null)
+  for (let i = 0; i < count; i++) deliver(group)
   for (const got of [...own.map((each) => each.got), b.chosen, c.chosen / 3]) t.ok(Math.abs(got / count - 1 / 6) < 0.02, String(got))
 })
 
 t.test('a node of its own is preferred where asked, and others get what its members do not take', async (t) => {
   const b = new FakeNode('B')
   const own = member()
-  for (let i = 0; i < 100; i++) groupOf([own], [remote(b, 50)], true).deliver(message, null)
+  for (let i = 0; i < 100; i++) deliver(groupOf([own], [remote(b, 50)], true))
   t.strictSame([own.got, b.chosen], [100, 0])
-  t.ok(groupOf([member(false)], [remote(b, 1)], true).deliver(message, null))
+  t.ok(deliver(groupOf([member(false)], [remote(b, 1)], true)))
   t.equal(b.chosen, 1)
-  t.notOk(groupOf([member(false)], []).deliver(message, null))
+  t.notOk(deliver(groupOf([member(false)], [])))
 })
 
 t.test('a node that may be gone gets nothing while there is another one', async (t) => {
   const [b, c] = [new FakeNode('B'), new FakeNode('C')]
   b.isLate = true
   const own = member()
-  for (let i = 0; i < 200; i++) groupOf([own], [remote(b, 5), remote(c, 1)]).deliver(message, null)
+  for (let i = 0; i < 200; i++) deliver(groupOf([own], [remote(b, 5), remote(c, 1)]))
   t.equal(b.chosen, 0)
   t.ok(c.chosen > 0 && own.got > 0)
-  t.ok(groupOf([], [remote(b, 1)]).deliver(message, null), 'it is better than nobody')
+  t.ok(deliver(groupOf([], [remote(b, 1)])), 'it is better than nobody')
   t.equal(b.chosen, 1)
 })
 
@@ -84,4 +96,15 @@ t.test('where every node chooses for itself, exactly one does, by members; a new
   for (const [id, members] of Object.entries(counts)) t.ok(Math.abs((shares[id] as number) / 6000 - members / 6) < 0.03, `${id} ${shares[id]}`)
   t.ok(moved / 6000 < 1 / 6, `${moved} moved`)
   t.strictSame(chosen({ A: 0, B: 1 }, 5), ['B'], 'a node without members never')
+})
+
+t.test('a message that the host publishes while another one is delivered takes nothing from it', async (t) => {
+  const node = new FakeNode('B')
+  const inner = new Route('inner', undefined, [remote(node, 1)])
+  const publishing: Receiver = { filter: 'a', queue: 'other', deliver: () => inner.deliver(messageOf('inner', '', ''), null) >= 0 }
+  const outer = new Route('outer', undefined, [remote(node, 1), publishing])
+  t.equal(outer.deliver(messageOf('outer', '', ''), null), 2)
+  t.strictSame(node.sent, ['inner 1', 'outer 1'])
+  outer.deliverNamed(messageOf('outer', '', ''), false, ['q', 'other'], true)
+  t.strictSame(node.sent.slice(2), ['inner 1', 'outer 1'])
 })

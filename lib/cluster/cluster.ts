@@ -26,6 +26,8 @@ import { Waiting } from './waiting.ts'
 
 // How long it is waited for that others know what this node wants, in milliseconds.
 const knownPatience = 2000
+// How long those who were there may take to answer a node that is new, in milliseconds: there is no asking how many they are.
+const answerTime = 100
 // How long it may take to say goodbye, in milliseconds.
 const farewell = 1000
 // Between heartbeats of Aedes, unless the host chose.
@@ -71,8 +73,8 @@ export class Cluster implements PeerPort {
   private spacesOf: Spaces | null = null
   private isLeaving = false
   private isSettled = false
-  /** How often this node has heard itself. */
-  private echoes = 0
+  private hasEchoed = false
+  private mayHaveAnswered = false
   private whenSettled: (() => void)[] = []
 
   constructor (port: ClusterPort) {
@@ -122,7 +124,7 @@ export class Cluster implements PeerPort {
     link.whenLive(link.registration, () => { if (!this.isLeaving) this.heartbeat.start() })
   }
 
-  /** Calls back once this node has heard itself twice, and knows all that those want who have answered. */
+  /** Calls back once those who were there have had time to answer, and all that those want is known who did. */
   settled (callback: () => void): void {
     if (this.isSettled) callback()
     else this.whenSettled.push(callback)
@@ -173,7 +175,7 @@ export class Cluster implements PeerPort {
 
   /** Says at once what it would say with the next heartbeat. */
   announce (): void {
-    if (this.echoes > 0) this.heartbeat.beat()
+    if (this.hasEchoed) this.heartbeat.beat()
   }
 
   transmit (topic: string, bytes: Buffer): void {
@@ -209,12 +211,16 @@ export class Cluster implements PeerPort {
 
   private echoed (): void {
     this.heartbeat.echoed()
-    // Those who were there answer the first one.
-    if (++this.echoes === 1) this.heartbeat.beat()
+    if (this.hasEchoed) return
+    this.hasEchoed = true
+    setTimeout(() => {
+      this.mayHaveAnswered = true
+      this.settle()
+    }, answerTime).unref()
   }
 
   private settle (): void {
-    if (this.isSettled || this.echoes < 2) return
+    if (this.isSettled || !this.mayHaveAnswered) return
     for (const peer of this.members.peers.values()) if (!peer.hasState) return
     this.isSettled = true
     this.changed()
@@ -280,7 +286,7 @@ export class Cluster implements PeerPort {
     this.heartbeat.stop()
     this.isLeaving = true
     for (const peer of this.members.peers.values()) peer.link.flush()
-    const said = this.echoes > 0 ? new Promise<void>((resolve) => { this.say(() => { resolve() }) }) : null
+    const said = this.hasEchoed ? new Promise<void>((resolve) => { this.say(() => { resolve() }) }) : null
     link.others = null
     link.onListened = null
     this.reception.close()

@@ -99,7 +99,8 @@ t.test('what crosses the queue', async (t) => {
     await service.fence()
     for (let i = 0; i < 5; i++) {
       const far = await startRedisHost(t, port, { nats: all })
-      const client = await connect(t, far.natsPort, { no_responders: true, headers: true })
+      t.ok(far.gateway.nodes.some(({ presence, hasState }) => presence.broker === near.broker.id && hasState))
+      const client = await connect(t, far.natsPort)
       client.send('SUB inbox 1\r\nPUB svc.just inbox 0\r\n\r\n')
       // With the address of the node that is new, or was.
       await service.expect(/^(?:INFO [^\n]*\n)*MSG svc\.just 1 inbox 0\r\n\r\n(?:INFO [^\n]*\n)*$/)

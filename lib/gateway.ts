@@ -17,14 +17,15 @@ import { NatsError } from './errors.ts'
 import { Admission } from './gateway/admission.ts'
 import { type Health, healthOf } from './gateway/health.ts'
 import { LameDuck } from './gateway/lame-duck.ts'
-import { createServerId, infoFor } from './gateway/info.ts'
-import { clusterUrls, createCluster, drained, join, ownUrls } from './gateway/nodes.ts'
+import { Herald } from './gateway/herald.ts'
+import { createServerId } from './gateway/info.ts'
+import { createCluster, drained, join, ownUrls } from './gateway/nodes.ts'
 import { checkListeners, Listeners } from './gateway/listeners.ts'
 import { createAuthenticator, reload } from './gateway/reload.ts'
 import { type GatewayOptions, type ResolvedOptions, resolveOptions } from './options.ts'
 import { checkMountpointIn, checkNames, Spaces } from './routing/spaces.ts'
 import { serverShutdown } from './wire/close-status.ts'
-import { type Info, infoLine } from './wire/info.ts'
+import { infoLine } from './wire/info.ts'
 
 // The way of a message, one direction in, one direction out:
 //
@@ -49,7 +50,7 @@ export class Gateway {
   readonly listeners: Listeners
   private readonly admission = new Admission()
   private readonly past: Traffic = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 }
-  private isLameDuck = false
+  private readonly herald: Herald
   private isClosed = false
   private readonly duck = new LameDuck(this.clients)
   private readonly brokerClosed = (): Promise<void> => this.close()
@@ -65,8 +66,9 @@ export class Gateway {
     const settings = checkListeners(resolved)
     const authenticator = createAuthenticator(resolved, settings)
     const host = asHost(broker)
+    const herald = this.herald = new Herald(() => ({ serverId: this.serverId, port: this.port, listeners: this.listeners, clients: this.clients, services: this.services }))
     this.listeners = new Listeners(settings, {
-      greet: (arrival, address) => infoLine(this.info(arrival, address)),
+      greet: (arrival, address) => infoLine(herald.info(arrival, address)),
       admit: (stream) => this.admit(stream),
       accept: (stream, arrival, refused) => { this.accept(stream, arrival, refused) },
       failed: (address, reason) => { resolved.logger.debug({ address }, `TLS handshake error: ${reason}`) }
@@ -77,9 +79,9 @@ export class Gateway {
     const cluster = createCluster(link, resolved, {
       node: this.serverId,
       urls: () => ownUrls(resolved, this.listeners),
-      isLameDuck: () => this.isLameDuck,
+      isLameDuck: () => herald.isLameDuck,
       wake: (mountpoint, queue) => { this.services.durables?.wake(mountpoint, queue) },
-      urlsChanged: () => { this.tellClients() },
+      urlsChanged: () => { herald.tellAll() },
       plainNodesChanged: (mayPublish) => { this.inlet.listen(mayPublish) }
     })
     this.inlet.listen(resolved.plainNodes !== false)
@@ -98,6 +100,7 @@ export class Gateway {
       }),
       flusher: new Flusher(),
       counters: this.counters,
+      greeted: (client) => { herald.greeted(client) },
       closed: (client) => { this.forget(client) }
     }
     link.broker.once('closed', this.brokerClosed)
@@ -187,27 +190,13 @@ export class Gateway {
     const client = new Client(stream, arrival, this.services)
     this.counters.totalConnections++
     this.clients.set(client.cid, client)
-    client.start(this.info(arrival, client.address))
+    this.herald.greet(client)
     awaitLogIn(client)
     if (refused !== null) client.fail(refused)
   }
 
   private admit (stream: ClientStream): NatsError | null {
     return this.admission.admit(stream, this.clients.size + this.listeners.pending, this.options)
-  }
-
-  /** What INFO tells a client. */
-  private info (arrival: Arrival, address: string): Info {
-    const { options, services: { authenticator, cluster, policy }, serverId, port, isLameDuck } = this
-    return infoFor({
-      options,
-      serverId,
-      port,
-      isLameDuck,
-      urls: clusterUrls(cluster, options, this.listeners, arrival.request !== undefined),
-      isAuthRequired: authenticator.isAnnounced(arrival.rules) || policy.authenticates,
-      needsNonce: authenticator.needsNonce || policy.authenticates
-    }, arrival, address)
   }
 
   /** The traffic of all connections, past and present. */
@@ -246,20 +235,13 @@ export class Gateway {
    * `lameDuckGracePeriod` is over (server/server.go lameDuckMode). Resolves when none is left.
    */
   async lameDuck (): Promise<void> {
-    if (this.isLameDuck || this.isClosed) return
-    this.isLameDuck = true
+    if (this.herald.isLameDuck || this.isClosed) return
+    this.herald.isLameDuck = true
     this.stopListening()
     this.services.log.info({}, 'Entering lame duck mode, stop accepting new clients')
-    this.tellClients()
+    this.herald.tellAll()
     this.services.cluster?.announce()
     await this.duck.run(this.options)
-  }
-
-  /** INFO, to the clients that take it at any time. */
-  private tellClients (): void {
-    for (const client of this.clients.values()) {
-      if (client.options.protocol >= 1 && client.hadPong) client.sendInfo(this.info(client.arrival, client.address))
-    }
   }
 
   /** Closes the listener and every connection, and leaves the broker as it was. May be called again. */

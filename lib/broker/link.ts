@@ -104,8 +104,8 @@ export class HostLink {
    * @param patience how long that may take, in milliseconds: a Redis that is away never answers
    */
   async settled (patience: number): Promise<void> {
-    // mqemitter forgets a listener in the next turn: whoever looks then finds the host's alone.
-    await setImmediate()
+    // mqemitter forgets a listener in the next turn: whoever looks who listens to `$SYS/#` then finds the host's alone.
+    if (this.shared) await setImmediate()
     await Promise.race([this.wraps.settled(), delay(patience, undefined, { ref: false })])
   }
 

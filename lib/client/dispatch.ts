@@ -62,7 +62,10 @@ export class Dispatch implements FrameSink {
     const { link } = client.services
     client.gate.await<void>((done) => { client.whenLive(() => { client.whenRetained(done) }) }, () => {
       client.outbox.write(PONG)
-      client.hadPong = true
+      if (!client.hadPong) {
+        client.hadPong = true
+        client.services.greeted(client)
+      }
       link.broker.emit('ping', { cmd: 'pingreq' }, client.facade)
     })
   }

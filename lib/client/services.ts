@@ -57,6 +57,8 @@ export interface Services {
   readonly durables: Durables | null
   readonly flusher: Flusher
   readonly counters: Counters
+  /** A client has had its first PONG: it takes INFO at any time from now on. */
+  greeted (client: Client): void
   /** The connection is gone. */
   closed (client: Client): void
 }

@@ -2,6 +2,7 @@ import t from 'tap'
 import { connectMqtt } from '../helper/mqtt.ts'
 import { connectNats } from '../helper/nats.ts'
 import { startRedis } from '../helper/processes.ts'
+import { connect } from '../helper/raw.ts'
 import { startRedisHost } from '../helper/redis-nodes.ts'
 
 const nats = { plainNodes: false } as const
@@ -51,4 +52,16 @@ t.test('a node is gone at once for the others when it closes, and so does its br
   t.same(await told, [`127.0.0.1:${far.natsPort}`])
   // By silence it takes three heartbeats, of a second.
   t.ok(performance.now() - began < 3000)
+})
+
+t.test('a client that has come before a node, and not been told, is told with its first PONG', async (t) => {
+  const { port } = await startRedis(t)
+  const near = await startRedisHost(t, port, { nats })
+  const client = await connect(t, near.natsPort)
+  const far = await startRedisHost(t, port, { nats })
+  while (near.gateway.nodes[0]?.presence.urls.length !== 1) await new Promise((resolve) => { setImmediate(resolve) })
+  client.send('PING\r\n')
+  await client.expect(new RegExp(`^PONG\\r\\nINFO [^\\n]*"connect_urls":\\["127.0.0.1:${near.natsPort}","127.0.0.1:${far.natsPort}"\\]`))
+  client.send('PING\r\n')
+  await client.expect('PONG\r\n')
 })

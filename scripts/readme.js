@@ -1,5 +1,6 @@
 // Writes the tables of README.md anew from the tables in lib/; run after a build.
 import { readFileSync, writeFileSync } from 'node:fs'
+import { inspect } from 'node:util'
 import { optionTable } from '../dist/options.js'
 import { errorTable } from '../dist/errors.js'
 import { tlsTable } from '../dist/transport/tls-options.js'
@@ -7,8 +8,7 @@ import { websocketTable } from '../dist/transport/websocket-options.js'
 import { limits } from './limits.js'
 
 const cell = (text) => text.replaceAll('|', '\\|').replaceAll('%s', '…')
-const shown = (value) => typeof value === 'string' ? `'${value}'` : value instanceof Object ? `{ ${Object.entries(value).map(([key, each]) => `'${key}': '${each}'`).join(', ')} }` : value
-const literal = (value) => `\`${shown(value)}\``
+const literal = (value) => `\`${inspect(value)}\``
 
 const options = (table) => [
   '| option | default | allowed | configuration key | meaning |',

@@ -1,15 +1,10 @@
 import { readFileSync } from 'node:fs'
+import { inspect } from 'node:util'
 import t from 'tap'
 import { errorTable, NatsError, type ErrorCode } from '../lib/errors.ts'
 import { tlsTable } from '../lib/transport/tls-options.ts'
 import { websocketTable } from '../lib/transport/websocket-options.ts'
 import { type GatewayOptions, optionTable, parseAddress, resolveOptions } from '../lib/options.ts'
-
-/** As scripts/readme.js writes it. */
-function shown (value: unknown): string {
-  if (value instanceof Object) return `{ ${Object.entries(value).map(([key, each]) => `'${key}': '${each}'`).join(', ')} }`
-  return typeof value === 'string' ? `'${value}'` : String(value)
-}
 
 t.test('every option has a default that it allows', async (t) => {
   const options = resolveOptions({})
@@ -108,7 +103,7 @@ t.test('the README has a row for every option, with its default, and for every e
   for (const [part, table] of [['options', optionTable], ['tls', tlsTable], ['websocket', websocketTable]] as const) {
     const text = readme.split(`<!-- ${part} -->`)[1]?.split(`<!-- /${part} -->`)[0] ?? ''
     for (const [name, row] of Object.entries(table)) {
-      const value = shown(row.default)
+      const value = inspect(row.default)
       t.ok(text.includes(`| \`${name}\` | \`${value}\` |`), `option ${name} with default ${value}`)
       t.ok(text.includes(row.doc.replaceAll('|', '\\|')), `what ${name} means`)
     }

@@ -47,9 +47,10 @@ export async function connectRedis (url: string, log: Logger): Promise<RedisLink
     }
   }
   // A command that is given up is a subscription or a message lost: it waits for Redis instead.
-  // Not pipelined by itself: ioredis would let subscriptions overtake unsubscriptions.
+  // Only the persistence is pipelined by ioredis, which would let subscriptions overtake unsubscriptions, and hold each
+  // batch of the queue back until the one before has been answered.
   const open = (enableAutoPipelining: boolean): Redis => new Redis(url, { enableAutoPipelining, maxRetriesPerRequest: null })
-  const connections = [open(false), open(true), open(true), open(false)] as const
+  const connections = [open(false), open(false), open(true), open(false)] as const
   const [subConn, pubConn, conn, connection] = connections
   for (const connection of connections) connection.on('error', failed).on('ready', back)
   const leave = (): void => { for (const connection of connections) connection.disconnect() }
@@ -58,6 +59,7 @@ export async function connectRedis (url: string, log: Logger): Promise<RedisLink
     leave()
     throw new NatsError('NATS_ERR_REDIS', place(url), down ?? `no answer in ${patience / 1000} s`)
   }
+  for (const connection of [subConn, pubConn]) quitQuietly(connection)
   const mq = mqemitterRedis({ subConn, pubConn })
   Object.assign(mq, safeNames())
   speedUp(mq as unknown as RedisQueue, pubConn, subConn)
@@ -88,6 +90,15 @@ function safeNames (): object {
     _containsWildcard: (topicFilter: string) => /[+#*?[\]\\]/.test(topicFilter),
     _subTopic: (topicFilter: string) => topicFilter.replace(/[*?[\]\\]/g, '\\$&').replaceAll('+', '*').replace(/\/?#/g, '*')
   }
+}
+
+/**
+ * mqemitter-redis does not look at what becomes of its QUIT: left without an answer, by a Redis that ends too, it is an
+ * error that nobody takes.
+ */
+function quitQuietly (connection: Redis): void {
+  const quit = connection.quit.bind(connection)
+  connection.quit = () => quit().catch((): 'OK' => 'OK')
 }
 
 /** Waits until all are ready; false when patience ends before. */

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { Relay } from '../durable/redis-rig.ts'
 import { connectMqtt } from '../helper/mqtt.ts'
 import { freePort, Process, scratch, startRedis } from '../helper/processes.ts'
 import { connect } from '../helper/raw.ts'
@@ -89,4 +90,13 @@ t.test('a server stops also when its Redis is away', async (t) => {
   await server.process.until(/is away/)
   t.equal(await server.process.stop('SIGTERM'), 0)
   t.match(server.process.output, /is away/)
+})
+
+t.test('a server stops quietly when its Redis ends at the same time', async (t) => {
+  const redis = await startRedis(t)
+  const relay = await new Relay().start(t, redis.port)
+  const server = await startServer(t, ['--redis', relay.url])
+  relay.cuts = /quit/i
+  t.equal(await server.process.stop('SIGTERM'), 0)
+  t.notMatch(server.process.output, /Error/)
 })

@@ -108,7 +108,7 @@ failOn(await Promise.all([
 ]))
 console.log('\n> tests')
 const began = Date.now()
-rmSync('.tap', { recursive: true, force: true })
+for (const stale of [results, coverage]) rmSync(stale, { force: true })
 const status = run('npx', ['--no-install', 'tap', '--reporter=terse', `--output-file=${results}`, '--coverage-report=json-summary', '--coverage-report=text'], {
   env: { ...process.env, CI: '1' }
 })

@@ -1,9 +1,10 @@
 import { Message } from '../wire/message.ts'
+import { detach } from '../wire/text.ts'
 
 // What gateways say to each other, as latin1 text: a batch is a line about itself, then frames. A frame is a line, and what
 // follows it in the lengths that the line says; names of NATS hold no spaces, and no line feeds.
 //
-//   <node> <epoch> <number> <acknowledged epoch> <acknowledged number> <urgent>     a batch; number 0 has no frames
+//   <node> <epoch> <number> <acknowledged epoch> <acknowledged number> <bits>       a batch; number 0 has no frames
 //   M<bits> <subject> <reply> <header> <size> <mountpoint> <queues> <tail>          a message; all but the subject are sizes
 //   S<bits> <filter> <members> <mountpoint> <queue>                                 how many subscriptions there are to a filter
 //   L<bits> <filter>                                                                whether something of MQTT listens to a filter
@@ -23,21 +24,27 @@ export interface BatchHead {
   readonly ackNumber: number
   /** Whether it is to be acknowledged at once. */
   readonly isUrgent: boolean
+  /** Whether the next batch goes on where it ends, within a frame. */
+  readonly goesOn: boolean
   /** Where the frames begin. */
   readonly end: number
 }
 
-export function headOf (node: string, epoch: number, number: number, ackEpoch: number, ackNumber: number, isUrgent: boolean): string {
-  return `${node} ${epoch} ${number} ${ackEpoch} ${ackNumber} ${isUrgent ? 1 : 0}\n`
+const isUrgentBit = 1
+const goesOnBit = 2
+
+export function headOf (node: string, epoch: number, number: number, ackEpoch: number, ackNumber: number, isUrgent: boolean, goesOn = false): string {
+  return `${node} ${epoch} ${number} ${ackEpoch} ${ackNumber} ${(isUrgent ? isUrgentBit : 0) + (goesOn ? goesOnBit : 0)}\n`
 }
 
 /** Null for what is no batch. */
 export function readHead (text: string): BatchHead | null {
   const end = text.indexOf('\n')
-  const match = /^(\S+) (\d+) (\d+) (\d+) (\d+) ([01])$/.exec(text.slice(0, Math.max(0, end)))
+  const match = /^(\S+) (\d+) (\d+) (\d+) (\d+) ([0-3])$/.exec(text.slice(0, Math.max(0, end)))
   if (match === null) return null
-  const [, node = '', epoch, number, ackEpoch, ackNumber, urgent] = match
-  return { node, epoch: Number(epoch), number: Number(number), ackEpoch: Number(ackEpoch), ackNumber: Number(ackNumber), isUrgent: urgent === '1', end: end + 1 }
+  const [, node = '', ...numbers] = match
+  const [epoch, number, ackEpoch, ackNumber, bits] = numbers.map(Number) as [number, number, number, number, number]
+  return { node, epoch, number, ackEpoch, ackNumber, isUrgent: (bits & isUrgentBit) !== 0, goesOn: (bits & goesOnBit) !== 0, end: end + 1 }
 }
 
 // Bits are written as characters from `@` on. The QoS is the two highest of a message.
@@ -151,19 +158,20 @@ export class FrameReader {
 
   private readWanted (taker: FrameTaker): void {
     const bits = this.bits()
-    const filter = this.word()
+    // What is kept must not keep the batch that it came in.
+    const filter = detach(this.word())
     const members = this.number()
     const mountpointSize = this.number()
     const queueSize = this.number()
-    const mountpoint = this.take(mountpointSize)
-    const queue = this.take(queueSize)
+    const mountpoint = detach(this.take(mountpointSize))
+    const queue = detach(this.take(queueSize))
     taker.wanted({ filter, mountpoint, queue: (bits & isQueueBit) === 0 ? null : queue, isStored: (bits & isStoredBit) !== 0 }, members)
   }
 
   private readListened (taker: FrameTaker): void {
     const isListened = this.text[this.at] === '+'
     this.at += 2
-    taker.listened(this.word(), isListened)
+    taker.listened(detach(this.word()), isListened)
   }
 
   private readWake (taker: FrameTaker): void {

@@ -4,9 +4,14 @@ import { headOf } from './frames.ts'
 const batchBytes = 65_536
 // What may be unacknowledged, in bytes: a node that does not read is invisible to who sends, until Redis cuts it off.
 const windowBytes = 4 * 1024 * 1024
-// What may wait besides; more is given up.
+// The largest batch, in bytes. A message may be larger, but Redis cuts off who has 32 MiB to read, again and again.
+const maxBatch = 1024 * 1024
+// What may wait besides, and what while publishers are held up: it is what all of them have begun to send then, and what
+// MQTT clients send, who are not held up. More is given up.
 const maxWaiting = 32 * 1024 * 1024
-// How long publishers are held up, in milliseconds: they must not stand still because the queue is away.
+const maxHeld = 128 * 1024 * 1024
+// How long publishers are held up, in milliseconds: they must not stand still because the queue is away. Where as much as
+// may be in flight gets through meanwhile, the other node only has much to do.
 const patience = 5000
 // An acknowledgement that takes longer, in milliseconds, says that the other node may not be there: they come within some 20.
 const lateAfter = 1000
@@ -16,7 +21,9 @@ interface Batch {
   readonly bytes: Buffer
   /** The messages in it. */
   readonly messages: number
-  /** The latest announcement when it was made. */
+  /** Whether it is of what the other node needs first. */
+  readonly isBeginning: boolean
+  /** The latest announcement that the other node knows once it has it. */
   readonly stamp: number
   /** How often the other node had been heard of when it was sent. */
   sentAt: number
@@ -55,7 +62,12 @@ export class OutLink {
   private inFlight: Batch[] = []
   private waiting: Batch[] = []
   private inFlightBytes = 0
+  /** Besides what the other node needs first. */
   private waitingBytes = 0
+  private isBeginning = false
+  private told = 0
+  /** Acknowledged since publishers are held up. */
+  private passedBytes = 0
   private last = 0
   private acked = 0
   /** How often the other node was heard of, and what it had acknowledged then. */
@@ -89,7 +101,10 @@ export class OutLink {
   /** Whether publishers should wait: not for ever, or nothing would go on here while the other node hangs. */
   get isCongested (): boolean {
     if (this.unacknowledged <= windowBytes) return false
-    if (this.congestedSince === 0) this.congestedSince = performance.now()
+    if (this.congestedSince === 0) {
+      this.congestedSince = performance.now()
+      this.passedBytes = 0
+    }
     return performance.now() - this.congestedSince < patience
   }
 
@@ -128,21 +143,36 @@ export class OutLink {
     this.write(frame)
   }
 
+  /** Writes all that the other node needs first, however much it is. */
+  begin (frames: Iterable<string>): void {
+    this.isBeginning = true
+    for (const frame of frames) this.writeUrgent(frame)
+    this.isBeginning = false
+  }
+
   flush (): void {
     if (this.text === '' || this.closed) return
-    const { text, messages } = this
-    const [ackEpoch, ackNumber] = this.port.acknowledged()
-    const head = headOf(this.port.node, this.epoch, ++this.last, ackEpoch, ackNumber, this.isUrgent)
-    const batch = { number: this.last, bytes: Buffer.from(head + text, 'latin1'), messages, stamp: this.port.stamp(), sentAt: 0, since: 0 }
+    const { text, messages, isUrgent } = this
     this.text = ''
     this.messages = 0
     this.isUrgent = false
+    let at = 0
+    for (; text.length - at > maxBatch; at += maxBatch) this.add(text.slice(at, at + maxBatch), 0, isUrgent, true)
+    this.add(at === 0 ? text : text.slice(at), messages, isUrgent, false)
+    if (this.waitingBytes > (this.isCongested ? maxHeld : maxWaiting)) this.port.overflowed()
+  }
+
+  private add (text: string, messages: number, isUrgent: boolean, goesOn: boolean): void {
+    const { isBeginning } = this
+    if (!isBeginning && !goesOn) this.told = this.port.stamp()
+    const [ackEpoch, ackNumber] = this.port.acknowledged()
+    const head = headOf(this.port.node, this.epoch, ++this.last, ackEpoch, ackNumber, isUrgent, goesOn)
+    const batch = { number: this.last, bytes: Buffer.from(head + text, 'latin1'), messages, isBeginning, stamp: this.told, sentAt: 0, since: 0 }
     if (this.waiting.length === 0 && this.inFlightBytes < windowBytes) {
       this.transmit(batch)
     } else {
       this.waiting.push(batch)
-      this.waitingBytes += batch.bytes.length
-      if (this.waitingBytes > maxWaiting) this.port.overflowed()
+      if (!isBeginning) this.waitingBytes += batch.bytes.length
     }
   }
 
@@ -162,18 +192,27 @@ export class OutLink {
     for (const batch of this.inFlight) {
       if (batch.number > number) break
       this.inFlightBytes -= batch.bytes.length
+      this.passedBytes += batch.bytes.length
       this.knownStamp = batch.stamp
       count++
     }
     this.inFlight.splice(0, count)
     while (this.waiting.length > 0 && this.inFlightBytes < windowBytes) {
       const batch = this.waiting.shift() as Batch
-      this.waitingBytes -= batch.bytes.length
+      if (!batch.isBeginning) this.waitingBytes -= batch.bytes.length
       this.transmit(batch)
     }
+    this.look()
+  }
+
+  /** Whether publishers are held up any more, and for how long. */
+  private look (): void {
     if (this.unacknowledged <= windowBytes) {
       this.congestedSince = 0
       this.relieve()
+    } else if (this.congestedSince !== 0 && this.passedBytes >= windowBytes) {
+      this.congestedSince = performance.now()
+      this.passedBytes = 0
     }
   }
 

@@ -44,8 +44,13 @@ export class PeerInterest {
   private readonly receivers = new Map<string, PeerReceiver>()
   private readonly listened = new Set<string>()
   private areQueuesIn = true
-  /** What was wanted before all of it is said anew, and has not been said again; null in between. */
-  private stale: { readonly receivers: Set<string>, readonly listened: Set<string> } | null = null
+  /**
+   * What has been said since all of it is said anew; null in between. It is taken at once, with the end: until then messages
+   * come to the node by the queue, and it would take twice what it is sent besides.
+   */
+  private told: (() => void)[] | null = null
+  /** What was wanted before, and has not been said again. */
+  private stale = { receivers: new Set<string>(), listened: new Set<string>() }
 
   /** @param listeners what something besides gateways listens to, on all other nodes */
   constructor (node: WantingNode, spaces: Spaces, listeners: Trie<object>) {
@@ -55,9 +60,14 @@ export class PeerInterest {
   }
 
   set (wanted: Wanted, members: number): void {
+    if (this.told === null) this.apply(wanted, members)
+    else this.told.push(() => { this.apply(wanted, members) })
+  }
+
+  private apply (wanted: Wanted, members: number): void {
     const { filter, queue, mountpoint } = wanted
     const key = `${mountpoint}\0${filter}\0${queue ?? ''}`
-    this.stale?.receivers.delete(key)
+    this.stale.receivers.delete(key)
     const known = this.receivers.get(key)
     if (known !== undefined) {
       if (known.members === members) return
@@ -81,7 +91,12 @@ export class PeerInterest {
   }
 
   listen (filter: string, isListened: boolean): void {
-    this.stale?.listened.delete(filter)
+    if (this.told === null) this.applyListened(filter, isListened)
+    else this.told.push(() => { this.applyListened(filter, isListened) })
+  }
+
+  private applyListened (filter: string, isListened: boolean): void {
+    this.stale.listened.delete(filter)
     if (isListened === this.listened.has(filter)) return
     if (isListened) {
       this.listened.add(filter)
@@ -94,16 +109,19 @@ export class PeerInterest {
 
   /** All of it is going to be said anew; what was wanted is until then. */
   restart (): void {
-    this.stale = { receivers: new Set(this.receivers.keys()), listened: new Set(this.listened) }
+    this.told = []
   }
 
   /** All of it has been said: what was not is not wanted any more. */
   complete (): void {
-    if (this.stale === null) return
+    const told = this.told ?? []
+    this.told = null
+    this.stale = { receivers: new Set(this.receivers.keys()), listened: new Set(this.listened) }
+    for (const each of told) each()
     const { receivers, listened } = this.stale
-    this.stale = null
     for (const key of receivers) this.remove(key, this.receivers.get(key) as PeerReceiver)
-    for (const filter of listened) this.listen(filter, false)
+    for (const filter of listened) this.applyListened(filter, false)
+    this.stale = { receivers: new Set(), listened: new Set() }
   }
 
   /** What something listens to there counts until the returned function is called, whatever becomes of the node. */

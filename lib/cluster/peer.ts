@@ -64,6 +64,8 @@ export class Peer implements WantingNode, FrameTaker {
   private readonly reader: FrameReader
   private chosen = ''
   private readonly woken = new Set<string>()
+  /** Of a message that comes in several batches. */
+  private parts = ''
   private readonly inLink = new InLink((isGap) => { this.acknowledge(isGap) })
   /** Whether messages to it are given up until it has acknowledged something. */
   private isCut = false
@@ -92,8 +94,7 @@ export class Peer implements WantingNode, FrameTaker {
       overflowed: () => { this.cut() },
       stamp: () => port.interest.stamp
     })
-    link.writeUrgent(resetFrame)
-    for (const frame of port.interest.state()) link.writeUrgent(frame)
+    link.begin([resetFrame, ...port.interest.state()])
     link.writeUrgent(completeFrame)
     if (this.hasState) link.writeUrgent(joinedFrame)
     link.flush()
@@ -182,8 +183,17 @@ export class Peer implements WantingNode, FrameTaker {
   }
 
   private read (text: string, head: BatchHead): void {
+    if (head.number === 1) this.parts = ''
+    if (head.goesOn) {
+      this.parts += text.slice(head.end)
+      this.inLink.done(text.length, head.isUrgent)
+      return
+    }
+    const { parts } = this
+    this.parts = ''
     try {
-      this.reader.read(text, head.end, this)
+      if (parts === '') this.reader.read(text, head.end, this)
+      else this.reader.read(parts + text.slice(head.end), 0, this)
       this.inLink.done(text.length, head.isUrgent)
     } catch (error) {
       this.inLink.startOver()

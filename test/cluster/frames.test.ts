@@ -56,9 +56,9 @@ const frame = fc.oneof(message, wanted, others)
 
 t.test('frames say what they were made of, however many there are in a batch', async (t) => {
   fc.assert(fc.property(fc.array(frame, { maxLength: 8 }), (frames) => {
-    const head = headOf('N1', 5, 7, 3, 2, true)
+    const head = headOf('N1', 5, 7, 3, 2, true, true)
     const text = head + frames.map((each) => each.text).join('')
-    t.strictSame(readHead(text), { node: 'N1', epoch: 5, number: 7, ackEpoch: 3, ackNumber: 2, isUrgent: true, end: head.length })
+    t.strictSame(readHead(text), { node: 'N1', epoch: 5, number: 7, ackEpoch: 3, ackNumber: 2, isUrgent: true, goesOn: true, end: head.length })
     t.strictSame(read(text, head.length), frames.map((each) => each.means))
   }), { numRuns: 300 })
 })
@@ -81,7 +81,7 @@ t.test('a batch that breaks off anywhere is an error or fewer frames, never othe
 })
 
 t.test('what is no batch and no frame is told apart', async (t) => {
-  for (const text of ['', 'x', 'N 1 2 3 4\n', 'N 1 2 3 4 5\n', 'N 1 2 x 4 0\n', '1 2 3 4 0\n', 'N 1 2 3 4 0']) t.equal(readHead(text), null, text)
+  for (const text of ['', 'x', 'N 1 2 3 4\n', 'N 1 2 3 4 4\n', 'N 1 2 3 4 5\n', 'N 1 2 x 4 0\n', '1 2 3 4 0\n', 'N 1 2 3 4 0']) t.equal(readHead(text), null, text)
   for (const text of ['Z\n', 'M@ a x 0 0 0 0 0\n', 'S@ a 1 5 5\nabc']) t.throws(() => { read(text) }, { message: /^a frame / }, text)
 })
 

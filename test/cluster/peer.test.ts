@@ -1,5 +1,7 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { FrameReader, readHead, wantedFrame } from '../../lib/cluster/frames.ts'
 import { OwnInterest } from '../../lib/cluster/own-interest.ts'
 import { Peer } from '../../lib/cluster/peer.ts'
@@ -227,28 +229,45 @@ t.test('a node that forgot the other is told everything anew, and what it had no
   t.strictSame(b.received, ['next'])
 })
 
-t.test('what a node does not take is bounded: publishers wait, then it is cut, and begins anew when it takes something', async (t) => {
-  const [a, b] = joined()
-  let count = 0
-  const pour = (bytes: number): void => {
-    for (let sum = 0; sum < bytes; sum += 65_536) {
-      a.send(String(count++).padEnd(65_536))
-      a.turn()
-    }
+/** Sends messages until so many bytes of them are under way. */
+function pour (end: End, bytes: number): void {
+  for (let sum = 0; sum < bytes; sum += 65_536) {
+    end.send(''.padEnd(65_536))
+    end.turn()
   }
-  pour(4 * 1024 * 1024 + 65_536)
+}
+
+/** What `performance.now` says can be moved on. */
+function movableClock (t: Test): (milliseconds: number) => void {
+  const { now } = performance
+  let moved = 0
+  performance.now = () => now.call(performance) + moved
+  t.teardown(() => { performance.now = now })
+  return (milliseconds) => { moved += milliseconds }
+}
+
+const MiB = 1024 * 1024
+
+t.test('what a node does not take is bounded: publishers wait, then it is cut, and begins anew when it takes something', async (t) => {
+  const move = movableClock(t)
+  const [a, b] = joined()
+  pour(a, 4 * MiB + 65_536)
   t.ok(a.peer.isCongested)
   let relieved = 0
   a.peer.whenRelieved(() => { relieved++ })
   const inFlight = a.out.reduce((sum, { length }) => sum + length, 0)
-  t.ok(inFlight <= 4.2 * 1024 * 1024, `${inFlight} bytes in flight`)
-  pour(28 * 1024 * 1024)
+  t.ok(inFlight <= 4.2 * MiB, `${inFlight} bytes in flight`)
+  pour(a, 60 * MiB)
+  t.equal(a.lost, 0, 'what all connections have begun to send')
+  move(3000)
+  pour(a, MiB)
   t.equal(a.lost, 0)
-  t.ok(a.peer.link.unacknowledged < 37 * 1024 * 1024)
-  pour(5 * 1024 * 1024)
+  move(2100)
+  t.notOk(a.peer.isCongested)
+  pour(a, 65_536)
   t.equal(relieved, 1, 'nobody waits for what was given up')
-  t.ok(a.lost > 500, `${a.lost} given up`)
-  t.ok(a.peer.link.unacknowledged < 1024 * 1024, 'and not held')
+  t.ok(a.lost > 1000, `${a.lost} given up`)
+  t.ok(a.peer.link.unacknowledged < MiB, 'and not held')
   a.out.length = 0
   const lost = a.lost
   a.send('more')
@@ -257,6 +276,102 @@ t.test('what a node does not take is bounded: publishers wait, then it is cut, a
   a.send('after')
   settle([a, b])
   t.strictSame(b.received, ['after'])
+})
+
+t.test('what waits while publishers are held up is bounded, too', async (t) => {
+  const [a] = joined()
+  pour(a, 130 * MiB)
+  t.equal(a.lost, 0)
+  pour(a, 4 * MiB)
+  t.ok(a.lost > 2000, `${a.lost} given up`)
+  t.ok(a.peer.link.unacknowledged < 5 * MiB)
+})
+
+t.test('publishers are held up for as long as the other node takes much', async (t) => {
+  const move = movableClock(t)
+  const [a, b] = joined()
+  pour(a, 60 * MiB)
+  t.ok(a.peer.isCongested)
+  for (let round = 0; round < 5; round++) {
+    move(4000)
+    for (const bytes of a.out.splice(0)) b.take(bytes)
+    for (const bytes of b.out.splice(0)) a.take(bytes)
+    t.ok(a.peer.isCongested, `after ${round}`)
+  }
+  move(5100)
+  t.notOk(a.peer.isCongested)
+})
+
+t.test('a large message comes in parts, and a part that is lost is sent again', async (t) => {
+  const [a, b] = joined()
+  a.send('before')
+  const large = 'x'.repeat(3 * MiB)
+  a.send(large)
+  a.send('after')
+  a.turn()
+  const batches = a.out.splice(0)
+  t.ok(batches.every(({ length }) => length < MiB + 200), String(batches.map(({ length }) => length)))
+  t.equal(batches.length, 5)
+  for (const bytes of [batches[0], ...batches.slice(2)]) b.take(bytes as Buffer)
+  t.strictSame(b.received, [])
+  settle([a, b])
+  t.ok(b.received.join() === ['before', large, 'after'].join())
+})
+
+t.test('a message in parts that nothing follows is forgotten once the node begins anew', async (t) => {
+  const [a, b] = joined()
+  a.send('x'.repeat(3 * MiB))
+  a.turn()
+  b.take(a.out.splice(0)[0] as Buffer)
+  a.peer.close()
+  a.meet('B')
+  a.send('next')
+  settle([a, b])
+  t.strictSame(b.received, ['next'])
+})
+
+t.test('a node that wants more than may wait tells it all', async (t) => {
+  const [a, b] = joined()
+  a.peer.close()
+  for (let i = 0; i < 200_000; i++) a.wanted.set(`${i}`.padStart(200, 'x'), 1)
+  a.meet('B')
+  settle([a, b])
+  t.equal(a.lost, 0)
+  t.equal(b.known.length, 200_000)
+})
+
+t.test('a node that is met gets nothing until all that it wants is known: the queue brings it everything so far', async (t) => {
+  const a = new End('A', 'B')
+  a.peer.close()
+  a.out.length = 0
+  for (let i = 0; i < 5000; i++) a.wanted.set(`filter.${i}`, 1)
+  a.meet('B')
+  const b = new End('B', 'A')
+  const batches = a.out.splice(0)
+  for (const bytes of batches.slice(0, -1)) b.take(bytes)
+  t.strictSame(b.known, [])
+  b.take(batches.at(-1) as Buffer)
+  t.equal(b.known.length, 5000)
+})
+
+t.test('what a node wants does not keep the messages that it was told beside', async (t) => {
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc') as () => void
+  const [a, b] = joined()
+  gc()
+  const before = process.memoryUsage().heapUsed
+  for (let i = 0; i < 500; i++) {
+    a.send('x'.repeat(60_000))
+    a.want(`_INBOX.abcdefghijklmnopqrst.${i}`, 1)
+    a.turn()
+    for (const bytes of a.out.splice(0)) b.take(bytes)
+    b.received.length = 0
+    for (const bytes of b.out.splice(0)) a.take(bytes)
+  }
+  gc()
+  const grown = process.memoryUsage().heapUsed - before
+  t.ok(grown < 5_000_000, `${grown} bytes grown`)
+  t.equal(b.known.length, 500)
 })
 
 t.test('whoever is not alive holds nobody up', async (t) => {

@@ -150,7 +150,8 @@ export class Client implements SubscriptionOwner {
     }
     this.parser.push(chunk)
     this.keepalive.read()
-    this.services.flusher.flush()
+    // A WebSocket may bring a message each for many operations, in one turn.
+    if (this.arrival.request === undefined) this.services.flusher.flush()
   }
 
   /** Calls back once every SUB so far is in effect, also for what other nodes publish. */

@@ -31,6 +31,18 @@ t.test('WebSocket, TCP and MQTT clients talk to each other', async (t) => {
   await tcp.expect('MSG a.web 1 1\r\nz\r\n')
 })
 
+t.test('what comes in many messages at once is answered in few', async (t) => {
+  const { url } = await start(t)
+  const client = await dialNats(t, url)
+  client.send(`${hello}SUB a 1\r\n`)
+  await client.fence()
+  let messages = 0
+  client.webSocket.on('message', () => { messages++ })
+  for (let i = 0; i < 1000; i++) client.webSocket.send('PUB a 1\r\nx\r\n')
+  t.equal(await client.fence(), 'MSG a 1 1\r\nx\r\n'.repeat(1000))
+  t.ok(messages < 200, `${messages} messages`)
+})
+
 t.test('how a connection ends is told by code and text', async (t) => {
   const authorization = { users: [{ user: 'ann', pass: 'secret' }] }
   const rows: [string, GatewayOptions, string, string, string][] = [

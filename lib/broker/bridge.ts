@@ -6,7 +6,7 @@ import { type Message, messageWith, rewritten } from '../wire/message.ts'
 import { detach } from '../wire/text.ts'
 import { replySubject } from './correlation.ts'
 import type { Done, PacketProperties, PublishPacket } from './host.ts'
-import { isNatsBorn } from './identity.ts'
+import { isNatsBorn, RemoteOrigin } from './identity.ts'
 import type { HostLink } from './link.ts'
 import { copyOfProperties, headerOf, headerWith, propertiesOf, type Publishing, publishingOf, qosMask, retainFlag } from './properties.ts'
 import type { PublishRules } from './publish-rules.ts'
@@ -101,15 +101,19 @@ export class Bridge {
     }
   }
 
-  /** A packet for one call of `authorizeForward`: the one that came in, or one for a message from NATS. */
+  /** A packet for one call of `authorizeForward`: the one that came in, or one for a message from NATS or from another node. */
   forwardPacket (message: Message, clientId: string | undefined): PublishPacket {
-    if (message.origin !== null) {
-      const packet = { ...message.origin as PublishPacket }
+    const origin = message.origin as PublishPacket | RemoteOrigin | null
+    if (isPacket(origin)) {
+      const packet = { ...origin }
       if (packet.properties !== undefined && packet.properties !== null) packet.properties = copyOfProperties(packet.properties)
       return packet
     }
-    const packet = this.packetOf(message, this.names.hookTopic(message.subject), 0)
-    if (clientId !== undefined) packet.clientId = clientId
+    const packet = this.packetOf(message, this.names.hookTopic(message.subject), message.qos + (origin?.retain === true ? retainFlag : 0))
+    // A block of headers that tell how it was published is none of its properties.
+    if (origin !== null && isDeepStrictEqual(packet.properties, {})) delete packet.properties
+    const publisher = origin?.clientId ?? clientId
+    if (publisher !== undefined) packet.clientId = publisher
     return packet
   }
 
@@ -122,7 +126,7 @@ export class Bridge {
   changed (message: Message, packet: PublishPacket, subject: string): Message {
     const payload = textOf(packet.payload)
     const before = this.propertiesBefore(message)
-    if (isDeepStrictEqual(packet.properties, before)) {
+    if (isDeepStrictEqual(packet.properties ?? {}, before ?? {})) {
       return payload === message.body && subject === message.subject ? message : rewritten(message, { subject, payload })
     }
     const properties = packet.properties ?? {}
@@ -133,7 +137,8 @@ export class Bridge {
 
   /** The properties that a hook was shown with a message. */
   private propertiesBefore (message: Message): PacketProperties | undefined {
-    if (message.origin !== null) return (message.origin as PublishPacket).properties
+    const origin = message.origin as PublishPacket | RemoteOrigin | null
+    if (isPacket(origin)) return origin.properties
     const shown: Partial<PublishPacket> = {}
     if (message.reply !== '' || message.headerSize > 0) this.addProperties(shown, message, 0)
     return shown.properties
@@ -184,6 +189,10 @@ export class Bridge {
     if (reply === null || isReservedReply(reply)) return ''
     return replySubject(reply, natsBorn || !(correlationData instanceof Uint8Array) ? undefined : correlationData)
   }
+}
+
+function isPacket (origin: PublishPacket | RemoteOrigin | null): origin is PublishPacket {
+  return origin !== null && !(origin instanceof RemoteOrigin)
 }
 
 function textOf (payload: Buffer | string): string {

@@ -13,9 +13,20 @@ export function connectionId (name = randomBytes(12).toString('hex')): string {
   return ownIdPrefix + name
 }
 
+/** What is known of the packet that a message from another node was published as. */
+export class RemoteOrigin {
+  readonly clientId: string | undefined
+  readonly retain: boolean
+
+  constructor (clientId: string | undefined, retain: boolean) {
+    this.clientId = clientId
+    this.retain = retain
+  }
+}
+
 /** Whether a NATS client published this packet, at this node or another one. */
-export function isNatsBorn (packet: PublishPacket): boolean {
-  return packet.clientId !== undefined && packet.clientId.startsWith(ownIdPrefix)
+export function isNatsBorn ({ clientId }: Pick<PublishPacket, 'clientId'> | RemoteOrigin): boolean {
+  return clientId !== undefined && clientId.startsWith(ownIdPrefix)
 }
 
 /**

@@ -5,7 +5,8 @@ import { detach } from '../wire/text.ts'
 // follows it in the lengths that the line says; names of NATS hold no spaces, and no line feeds.
 //
 //   <node> <epoch> <number> <acknowledged epoch> <acknowledged number> <bits>       a batch; number 0 has no frames
-//   M<bits> <subject> <reply> <header> <size> <mountpoint> <queues> <tail>          a message; all but the subject are sizes
+//   C <client id>                                                                   a size: who published the messages that follow
+//   M<marks> <subject> <reply> <header> <size> <mountpoint> <queues> <tail>         a message; all but the subject are sizes
 //   S<bits> <filter> <members> <mountpoint> <queue>                                 how many subscriptions there are to a filter
 //   L<bits> <filter>                                                                whether something of MQTT listens to a filter
 //   W <mountpoint> <queue>                                                          a message was stored for a durable group
@@ -47,21 +48,23 @@ export function readHead (text: string): BatchHead | null {
   return { node, epoch, number, ackEpoch, ackNumber, isUrgent: (bits & isUrgentBit) !== 0, goesOn: (bits & goesOnBit) !== 0, end: end + 1 }
 }
 
-// Bits are written as characters from `@` on. The QoS is the two highest of a message.
+// Bits are written as characters from `@` on; the marks of a message, with its QoS above them, as a number.
 const bitBase = 0x40
-const isPlainBit = 1
-const isHiddenBit = 2
-const isNatsBornBit = 4
-const isPassedBit = 8
-const qosShift = 4
+const qosShift = 6
+const allMarks = (1 << qosShift) - 1
 const isQueueBit = 1
 const isStoredBit = 2
 
 // hot: once per message and node
-export function messageFrame (message: Message, mountpoint: string, queues: string, isPlain: boolean, isHidden: boolean, isNatsBorn: boolean, isPassed: boolean): string {
-  const bits = (isPlain ? isPlainBit : 0) + (isHidden ? isHiddenBit : 0) + (isNatsBorn ? isNatsBornBit : 0) + (isPassed ? isPassedBit : 0) + (message.qos << qosShift)
+/** @param marks see marks.ts */
+export function messageFrame (message: Message, mountpoint: string, queues: string, marks: number): string {
   const { subject, reply, headerSize, size, tail } = message
-  return `M${String.fromCharCode(bitBase + bits)} ${subject} ${reply.length} ${headerSize} ${size} ${mountpoint.length} ${queues.length} ${tail.length}\n${mountpoint}${queues}${tail}`
+  return `M${marks + (message.qos << qosShift)} ${subject} ${reply.length} ${headerSize} ${size} ${mountpoint.length} ${queues.length} ${tail.length}\n${mountpoint}${queues}${tail}`
+}
+
+/** @param clientId as latin1 text */
+export function publisherFrame (clientId: string): string {
+  return `C ${clientId.length}\n${clientId}`
 }
 
 /** What a node wants: subscriptions to a filter, of one queue group or of none. */
@@ -94,7 +97,10 @@ export const joinedFrame = 'J\n'
 
 /** Takes frames. */
 export interface FrameTaker {
-  message (message: Message, mountpoint: string, queues: readonly string[], isPlain: boolean, isHidden: boolean, isNatsBorn: boolean, isPassed: boolean): void
+  /** @param marks see marks.ts */
+  message (message: Message, mountpoint: string, queues: readonly string[], marks: number): void
+  /** @param clientId as latin1 text */
+  publisher (clientId: string): void
   wanted (wanted: Wanted, members: number): void
   listened (filter: string, isListened: boolean): void
   wakeUp (mountpoint: string, queue: string): void
@@ -124,6 +130,7 @@ export class FrameReader {
   private readFrame (taker: FrameTaker): void {
     const kind = this.text[this.at++]
     if (kind === 'M') this.readMessage(taker)
+    else if (kind === 'C') this.readPublisher(taker)
     else if (kind === 'S') this.readWanted(taker)
     else if (kind === 'L') this.readListened(taker)
     else if (kind === 'W') this.readWake(taker)
@@ -140,7 +147,7 @@ export class FrameReader {
 
   // hot: once per message
   private readMessage (taker: FrameTaker): void {
-    const bits = this.bits()
+    const bits = this.number()
     const subject = this.word()
     const replySize = this.number()
     const headerSize = this.number()
@@ -153,7 +160,12 @@ export class FrameReader {
     const tail = this.take(tailSize)
     const message = new Message(subject, tail.slice(0, replySize), headerSize, size, tail)
     message.qos = (bits >> qosShift) as 0 | 1 | 2
-    taker.message(message, mountpoint, queues, (bits & isPlainBit) !== 0, (bits & isHiddenBit) !== 0, (bits & isNatsBornBit) !== 0, (bits & isPassedBit) !== 0)
+    taker.message(message, mountpoint, queues, bits & allMarks)
+  }
+
+  private readPublisher (taker: FrameTaker): void {
+    this.at++
+    taker.publisher(detach(this.take(this.number())))
   }
 
   private readWanted (taker: FrameTaker): void {

@@ -13,6 +13,8 @@ export class InLink {
   private epoch = 0
   private number = 0
   private bytes = 0
+  /** Of what comes in several batches. */
+  private parts = ''
   private timer: NodeJS.Timeout | null = null
   /** The number behind which batches were asked for since the last heartbeat. */
   private askedAt = -1
@@ -42,6 +44,19 @@ export class InLink {
     this.epoch = epoch
     this.number = number
     return true
+  }
+
+  /** A batch that was taken, with the frames of those that it goes on from behind its head; null where it is gone on with. */
+  whole (text: string, { number, goesOn, end }: BatchHead): string | null {
+    if (number === 1) this.parts = ''
+    if (goesOn) {
+      this.parts += text.slice(end)
+      return null
+    }
+    if (this.parts === '') return text
+    const whole = text.slice(0, end) + this.parts + text.slice(end)
+    this.parts = ''
+    return whole
   }
 
   private ask (): void {

@@ -126,7 +126,7 @@ export class OutLink {
   }
 
   // hot: once per message
-  private write (frame: string): void {
+  write (frame: string): void {
     if (this.closed) return
     this.text += frame
     if (this.text.length >= batchBytes) {

@@ -1,11 +1,11 @@
-import { isNatsBorn } from '../broker/identity.ts'
-import type { PublishPacket } from '../broker/host.ts'
 import { reservedTopicsOf } from '../broker/reserved-topics.ts'
+import type { Producer } from '../routing/receiver.ts'
 import type { Spaces } from '../routing/spaces.ts'
 import type { Message } from '../wire/message.ts'
-import { decodeText } from '../wire/text.ts'
-import { type BatchHead, type FrameReader, type FrameTaker, completeFrame, headOf, joinedFrame, messageFrame, resetFrame, wakeFrame, type Wanted } from './frames.ts'
+import { decodeText, encodeText } from '../wire/text.ts'
+import { type BatchHead, type FrameReader, type FrameTaker, completeFrame, headOf, joinedFrame, messageFrame, publisherFrame, resetFrame, wakeFrame, type Wanted } from './frames.ts'
 import { InLink } from './in-link.ts'
+import { marksOf, originOf, Origins, passageOf } from './marks.ts'
 import { OutLink } from './out-link.ts'
 import type { OwnInterest } from './own-interest.ts'
 import { PeerInterest, type WantingNode } from './peer-interest.ts'
@@ -64,8 +64,9 @@ export class Peer implements WantingNode, FrameTaker {
   private readonly reader: FrameReader
   private chosen = ''
   private readonly woken = new Set<string>()
-  /** Of a message that comes in several batches. */
-  private parts = ''
+  /** Who published what it was sent last, and what it sends. */
+  private publisherThere = ''
+  private origins = new Origins('')
   private readonly inLink = new InLink((isGap) => { this.acknowledge(isGap) })
   /** Whether messages to it are given up until it has acknowledged something. */
   private isCut = false
@@ -94,6 +95,7 @@ export class Peer implements WantingNode, FrameTaker {
       overflowed: () => { this.cut() },
       stamp: () => port.interest.stamp
     })
+    this.publisherThere = ''
     link.begin([resetFrame, ...port.interest.state()])
     link.writeUrgent(completeFrame)
     if (this.hasState) link.writeUrgent(joinedFrame)
@@ -140,7 +142,7 @@ export class Peer implements WantingNode, FrameTaker {
   }
 
   // hot: once per message for it
-  send (message: Message, mountpoint: string, isPlain: boolean, isHidden: boolean, isPassed = false): void {
+  send (message: Message, mountpoint: string, isPlain: boolean, isHidden: boolean, producer: Producer | null, isPassed = false): void {
     const queues = this.chosen
     this.chosen = ''
     if (this.isCut) {
@@ -148,8 +150,12 @@ export class Peer implements WantingNode, FrameTaker {
       return
     }
     this.outMessages++
-    const natsBorn = message.origin === null || isNatsBorn(message.origin as PublishPacket)
-    this.link.writeMessage(messageFrame(message, mountpoint, queues, isPlain, isHidden, natsBorn, isPassed))
+    const clientId = producer === null ? originOf(message)?.clientId ?? '' : producer.clientId
+    if (clientId !== this.publisherThere) {
+      this.publisherThere = clientId
+      this.link.write(publisherFrame(encodeText(clientId)))
+    }
+    this.link.writeMessage(messageFrame(message, mountpoint, queues, marksOf(message, isPlain, isHidden, producer, isPassed)))
   }
 
   whenRelieved (callback: () => void): void {
@@ -183,17 +189,9 @@ export class Peer implements WantingNode, FrameTaker {
   }
 
   private read (text: string, head: BatchHead): void {
-    if (head.number === 1) this.parts = ''
-    if (head.goesOn) {
-      this.parts += text.slice(head.end)
-      this.inLink.done(text.length, head.isUrgent)
-      return
-    }
-    const { parts } = this
-    this.parts = ''
+    const whole = this.inLink.whole(text, head)
     try {
-      if (parts === '') this.reader.read(text, head.end, this)
-      else this.reader.read(parts + text.slice(head.end), 0, this)
+      if (whole !== null) this.reader.read(whole, head.end, this)
       this.inLink.done(text.length, head.isUrgent)
     } catch (error) {
       this.inLink.startOver()
@@ -230,10 +228,16 @@ export class Peer implements WantingNode, FrameTaker {
     this.link.heartbeat()
   }
 
-  message (message: Message, mountpoint: string, queues: readonly string[], isPlain: boolean, isHidden: boolean, isNatsBorn: boolean, isPassed: boolean): void {
+  publisher (clientId: string): void {
+    this.origins = new Origins(clientId)
+  }
+
+  // hot: once per message from it
+  message (message: Message, mountpoint: string, queues: readonly string[], marks: number): void {
     this.inMessages++
+    message.origin = this.origins.of(marks)
     try {
-      this.port.spaces.receiveNamed(message, { mountpoint: decodeText(mountpoint) ?? mountpoint, isPlain, queues, isHidden, isNatsBorn, isPassed })
+      this.port.spaces.receiveNamed(message, passageOf(mountpoint, queues, marks, this))
     } catch (error) {
       this.port.failed(this, 'a message cannot be delivered', error as Error)
     }
@@ -254,6 +258,7 @@ export class Peer implements WantingNode, FrameTaker {
 
   /** It begins anew. What it wanted it gets until all of it is said again. */
   reset (): void {
+    this.publisher('')
     this.hasState = false
     this.interest.restart()
   }

@@ -1,5 +1,5 @@
 import type { Message } from '../wire/message.ts'
-import { isRemote, type Producer, type Receiver, type RemoteReceiver } from './receiver.ts'
+import { isRemote, type Node, type Producer, type Receiver, type RemoteReceiver } from './receiver.ts'
 
 /** The members of a queue group that a subject matches, in the whole cluster. */
 export class QueueGroup {
@@ -73,11 +73,14 @@ export class QueueGroup {
   /**
    * Names a random member of another node to it, of one that may be gone only where all may be; false where there is none.
    * Nothing of the host may run until the node is sent the message.
+   *
+   * @param except a node whose members are not to get it
    */
-  choose (): boolean {
-    const { remote } = this
+  choose (except: Node | null = null): boolean {
+    const remote = except === null ? this.remote : this.remote.filter(({ node }) => node !== except)
     if (remote.length === 0) return false
-    let at = remote.length === 1 ? 0 : Math.floor(Math.random() * this.remoteMembers)
+    const members = except === null ? this.remoteMembers : remote.reduce((sum, each) => sum + each.members, 0)
+    let at = remote.length === 1 ? 0 : Math.floor(Math.random() * members)
     let first = 0
     while (at >= (remote[first] as RemoteReceiver).members) at -= (remote[first++] as RemoteReceiver).members
     let chosen = remote[first] as RemoteReceiver

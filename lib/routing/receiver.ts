@@ -12,6 +12,8 @@ export interface Clog {
 export interface Producer {
   /** Its client id in Aedes. */
   readonly clientId: string
+  /** Whether it gets its own messages. */
+  readonly echo: boolean
   stall (clog: Clog): void
 }
 
@@ -44,9 +46,10 @@ export interface Node extends Clog {
    *
    * @param isPlain whether plain subscriptions there get it, besides the groups that were chosen
    * @param isHidden whether wildcards at the start of a filter do not match its subject
+   * @param producer who published it here; null where it comes from elsewhere
    * @param isPassed whether the node may not pass it on
    */
-  send (message: Message, mountpoint: string, isPlain: boolean, isHidden: boolean, isPassed?: boolean): void
+  send (message: Message, mountpoint: string, isPlain: boolean, isHidden: boolean, producer: Producer | null, isPassed?: boolean): void
 }
 
 /** What a node wants: all subscriptions to one filter there, of one queue group or of none. */

@@ -94,7 +94,7 @@ export class Route implements Destination {
       const { node, mountpoint, isPlain } = legs[i] as Leg
       if (!isPlain && !node.isChosen) continue
       if (isPlain && node.isAlive) delivered++
-      node.send(message, mountpoint, isPlain, this.isHidden)
+      node.send(message, mountpoint, isPlain, this.isHidden, producer)
       if (producer !== null && node.isCongested) producer.stall(node)
     }
     return delivered
@@ -106,13 +106,14 @@ export class Route implements Destination {
    *
    * @param queues the groups whose member here is to get it
    * @param mayPass whether a group that has no member here any more may name one elsewhere
+   * @param except the node where whoever published it does not want it back; null where there is none
    */
-  deliverNamed (message: Message, isPlain: boolean, queues: readonly string[], mayPass: boolean): void {
+  deliverNamed (message: Message, isPlain: boolean, queues: readonly string[], mayPass: boolean, except: Node | null): void {
     if (isPlain) this.deliverPlain(message, null)
     if (queues.length === 0) return
     const gone = this.groups.filter((group) => queues.includes(group.name) && !group.deliverHere(message, null))
-    if (!mayPass || choose(gone) === 0) return
-    for (const { node, mountpoint } of this.legs) if (node.isChosen) node.send(message, mountpoint, false, this.isHidden, true)
+    if (!mayPass || choose(gone, except) === 0) return
+    for (const { node, mountpoint } of this.legs) if (node.isChosen) node.send(message, mountpoint, false, this.isHidden, null, true)
   }
 
   // hot: once per message from a node without the gateway
@@ -131,9 +132,9 @@ export class Route implements Destination {
 }
 
 /** Names a member elsewhere for each group. @returns for how many there is one */
-function choose (groups: readonly QueueGroup[]): number {
+function choose (groups: readonly QueueGroup[], except: Node | null = null): number {
   let chosen = 0
-  for (const group of groups) if (group.choose()) chosen++
+  for (const group of groups) if (group.choose(except)) chosen++
   return chosen
 }
 

@@ -10,7 +10,7 @@ import { checkMapping, PrefixMapping } from '../subject/prefixes.ts'
 import { type Message, rewritten } from '../wire/message.ts'
 import { Replies } from './replies.ts'
 import { RouteMemory } from './route-cache.ts'
-import type { Producer } from './receiver.ts'
+import type { Node, Producer } from './receiver.ts'
 import { type Announcer, type Interest, Router } from './router.ts'
 import type { Route } from './route.ts'
 
@@ -57,6 +57,8 @@ export interface Passage {
   readonly isNatsBorn: boolean
   /** Whether it was passed on once. */
   readonly isPassed: boolean
+  /** The node that it came from, if whoever published it there does not want it back; else null. */
+  readonly except: Node | null
 }
 
 const alone: Place = { id: '', announcer: null, prefersHere: false }
@@ -200,13 +202,13 @@ export class Spaces {
 
   // hot: once per message from another node
   /** Takes a message that another node has sent to subscriptions of this one. */
-  receiveNamed (message: Message, { mountpoint, isPlain, queues, isHidden, isNatsBorn, isPassed }: Passage): void {
+  receiveNamed (message: Message, { mountpoint, isPlain, queues, isHidden, isNatsBorn, isPassed, except }: Passage): void {
     const space = mountpoint === '' ? this.main : this.mounted.get(mountpoint)
     if (space === undefined) return
     const { router } = space
     const route: Route = isHidden ? router.hiddenRoute(message.subject) : router.route(message.subject)
     message.subject = route.subject
-    route.deliverNamed(message, isPlain, queues, !isPassed)
+    route.deliverNamed(message, isPlain, queues, !isPassed, except)
     if (this.replies !== null && isPlain && space === this.main) this.heard(this.replies, message, route, isNatsBorn)
   }
 

@@ -1,13 +1,16 @@
+import type { AedesOptions } from 'aedes'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { createGateway } from '../../lib/index.ts'
-import type { Broker } from '../../lib/broker/host.ts'
+import type { Broker, PublishPacket } from '../../lib/broker/host.ts'
 import { versions, type Host } from '../helper/brokers.ts'
 import { connectMqtt } from '../helper/mqtt.ts'
 import { startRedis } from '../helper/processes.ts'
-import { connect } from '../helper/raw.ts'
+import { connect, type RawClient } from '../helper/raw.ts'
 import { startRedisBroker } from '../helper/redis-brokers.ts'
 import { startRedisHost } from '../helper/redis-nodes.ts'
+
+type Forwarding = Host & { shown: { topic: string }[], service: RawClient }
 
 const all = { plainNodes: false } as const
 
@@ -62,6 +65,52 @@ t.test('what crosses the queue', async (t) => {
     t.match(await subscriber.take(), [{ topic: 'data/4' }])
     await service.expect(/MSG data\.4 1 1\r\nd\r\n$/)
     t.strictSame(seen, ['data/4'])
+  })
+
+  for (const { name, create } of versions) {
+    t.test(`${name}: authorizeForward sees the same packet on the other node`, async (t) => {
+      const [near, far] = await Promise.all([0, 1].map(async () => {
+        const shown: (Partial<PublishPacket> & { topic: string })[] = []
+        const authorizeForward = (_client: object, { topic, payload, qos, retain, clientId, properties }: PublishPacket): PublishPacket => {
+          shown.push({ topic, payload: payload.toString(), qos, retain, clientId, properties })
+          return { topic, payload, qos, retain } as PublishPacket
+        }
+        const host = await startRedisHost(t, port, { create, nats: all, aedes: { authorizeForward } as AedesOptions })
+        const service = await connect(t, host.natsPort)
+        service.send('SUB f.* 1\r\nSUB done 2\r\n')
+        await service.fence()
+        return { ...host, shown, service }
+      })) as unknown as [Forwarding, Forwarding]
+      for (const { natsPort } of [near, far]) await (await connect(t, natsPort)).fence()
+      const device = await connectMqtt(t, near.mqttUrl, { clientId: `gerät-${name}` })
+      const other = await connectMqtt(t, near.mqttUrl, { clientId: 'other' })
+      const nats = await connect(t, near.natsPort)
+      await device.publish('f/1', 'x', { qos: 1, retain: true })
+      await other.publish('f/2', 'x', { qos: 0 })
+      await device.publish('f/3', 'x', { qos: 0 })
+      for (const { service } of [near, far]) await service.expect(/(?=[^]*MSG f\.1 )(?=[^]*MSG f\.2 )(?=[^]*MSG f\.3 1 1\r\nx\r\n)[^]*/)
+      nats.send('PUB f.4 answer 1\r\nx\r\nHPUB f.5 18 19\r\nNATS/1.0\r\nA: b\r\n\r\nx\r\nPUB done 0\r\n\r\n')
+      for (const { service } of [near, far]) await service.expect(/[^]*MSG done 2 0\r\n\r\n/)
+      const byTopic = (one: { topic: string }, other: { topic: string }): number => one.topic < other.topic ? -1 : 1
+      t.match(near.shown.sort(byTopic), [{ topic: 'done' }, { topic: 'f/1', qos: 1, retain: true, clientId: `gerät-${name}` }, {}, {}, { clientId: /^nats:/ }, {}])
+      t.strictSame(far.shown.sort(byTopic), near.shown)
+      await device.publish('f/1', '', { qos: 1, retain: true })
+    })
+  }
+
+  t.test('whoever does not want its own messages does not get them back from another node', async (t) => {
+    const [near, far] = [await startRedisHost(t, port, { nats: all }), await startRedisHost(t, port, { nats: all })]
+    const publisher = await connect(t, near.natsPort, { echo: false })
+    const member = await connect(t, far.natsPort)
+    publisher.send('SUB e g 1\r\nSUB done 2\r\n')
+    await publisher.fence()
+    // All but the first find no member there any more, who would be one here.
+    member.send('SUB e g 1\r\nUNSUB 1 1\r\n')
+    await member.fence()
+    publisher.send('PUB e 1\r\nx\r\n'.repeat(50))
+    await member.expect('MSG e 1 1\r\nx\r\n')
+    member.send('PUB done 0\r\n\r\n')
+    await publisher.expect('MSG done 2 0\r\n\r\n')
   })
 
   t.test('a node that is only just there, without its gateway, misses nothing, where all are to have one', async (t) => {

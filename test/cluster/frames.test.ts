@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { completeFrame, FrameReader, type FrameTaker, headOf, joinedFrame, listenedFrame, messageFrame, readHead, resetFrame, wakeFrame, wantedFrame, type Wanted } from '../../lib/cluster/frames.ts'
+import { completeFrame, FrameReader, type FrameTaker, headOf, joinedFrame, listenedFrame, messageFrame, publisherFrame, readHead, resetFrame, wakeFrame, wantedFrame, type Wanted } from '../../lib/cluster/frames.ts'
 import { presenceText, readPresence } from '../../lib/cluster/presence.ts'
 import { messageWith } from '../../lib/wire/message.ts'
 
@@ -12,6 +12,7 @@ class Kept implements FrameTaker {
     this.all.push(['message', { subject, reply, header, body, tail, qos }, ...rest])
   }
 
+  publisher (clientId: string): void { this.all.push(['publisher', clientId]) }
   wanted (wanted: Wanted, members: number): void { this.all.push(['wanted', wanted, members]) }
   listened (filter: string, isListened: boolean): void { this.all.push(['listened', filter, isListened]) }
   wakeUp (mountpoint: string, queue: string): void { this.all.push(['wake', mountpoint, queue]) }
@@ -38,17 +39,18 @@ const message = fc.record({
   qos: fc.constantFrom(0 as const, 1 as const, 2 as const),
   mountpoint: bytes,
   queues: fc.array(name, { maxLength: 3 }),
-  flags: fc.tuple(fc.boolean(), fc.boolean(), fc.boolean(), fc.boolean())
-}).map(({ subject, reply, header, payload, qos, mountpoint, queues, flags }) => {
+  marks: fc.nat({ max: 63 })
+}).map(({ subject, reply, header, payload, qos, mountpoint, queues, marks }) => {
   const sent = messageWith(subject, reply, header, payload)
   sent.qos = qos
   const { tail } = sent
-  return { text: messageFrame(sent, mountpoint, queues.join(' '), ...flags), means: ['message', { subject, reply, header, body: payload, tail, qos }, mountpoint, queues, ...flags] }
+  return { text: messageFrame(sent, mountpoint, queues.join(' '), marks), means: ['message', { subject, reply, header, body: payload, tail, qos }, mountpoint, queues, marks] }
 })
 const wanted = fc.record({ filter: name, queue: fc.oneof(fc.constant(null), name), mountpoint: bytes, isStored: fc.boolean(), members: fc.nat() })
   .map(({ members, ...each }) => ({ text: wantedFrame(each, members), means: ['wanted', each, members] }))
 const others = fc.oneof(
   fc.tuple(name, fc.boolean()).map(([filter, isListened]) => ({ text: listenedFrame(filter, isListened), means: ['listened', filter, isListened] })),
+  bytes.map((clientId) => ({ text: publisherFrame(clientId), means: ['publisher', clientId] })),
   fc.tuple(bytes, name).map(([mountpoint, queue]) => ({ text: wakeFrame(mountpoint, queue), means: ['wake', mountpoint, queue] })),
   fc.constantFrom({ text: resetFrame, means: ['reset'] }, { text: completeFrame, means: ['complete'] }, { text: joinedFrame, means: ['joined'] })
 )
@@ -65,10 +67,10 @@ t.test('frames say what they were made of, however many there are in a batch', a
 
 t.test('a batch that breaks off anywhere is an error or fewer frames, never other ones', async (t) => {
   const sent = messageWith('a.b', 'inbox', 'NATS/1.0\r\nA: b\r\n\r\n', 'x'.repeat(20))
-  const frames = [messageFrame(sent, 'mount/', 'q1 q2', true, false, true, false), wantedFrame({ filter: 'a.>', queue: 'q', mountpoint: 'm/', isStored: true }, 12), listenedFrame('x.*', false), wakeFrame('', 'acked.q'), joinedFrame]
+  const frames = [messageFrame(sent, 'mount/', 'q1 q2', 5), wantedFrame({ filter: 'a.>', queue: 'q', mountpoint: 'm/', isStored: true }, 12), listenedFrame('x.*', false), wakeFrame('', 'acked.q'), publisherFrame('device'), joinedFrame]
   const text = frames.join('')
   const all = read(text)
-  t.equal(all.length, 5)
+  t.equal(all.length, 6)
   for (let end = 0; end < text.length; end++) {
     const kept = new Kept()
     try {

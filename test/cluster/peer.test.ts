@@ -70,7 +70,7 @@ class End {
   }
 
   send (text: string): void {
-    this.peer.send(messageOf('s', '', text), '', true, false)
+    this.peer.send(messageOf('s', '', text), '', true, false, null)
   }
 
   /** The end of a turn of the event loop. */

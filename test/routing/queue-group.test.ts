@@ -105,6 +105,6 @@ t.test('a message that the host publishes while another one is delivered takes n
   const outer = new Route('outer', undefined, [remote(node, 1), publishing])
   t.equal(outer.deliver(messageOf('outer', '', ''), null), 2)
   t.strictSame(node.sent, ['inner 1', 'outer 1'])
-  outer.deliverNamed(messageOf('outer', '', ''), false, ['q', 'other'], true)
+  outer.deliverNamed(messageOf('outer', '', ''), false, ['q', 'other'], true, null)
   t.strictSame(node.sent.slice(2), ['inner 1', 'outer 1'])
 })

@@ -244,6 +244,7 @@ export class Cluster implements PeerPort {
 
   private takeBirth (broker: string): void {
     if (broker === this.port.link.broker.id) return
+    this.members.born(broker)
     this.plainNodes.born(broker)
     this.lookForPlainNodes()
   }

@@ -64,6 +64,15 @@ export class Members {
     this.lookAtUrls()
   }
 
+  /** An Aedes was born: the gateway of that id, if there was one, has died with the Aedes before, without a farewell. */
+  born (broker: string): void {
+    const before = this.of(broker)
+    if (before === null) return
+    this.remove(before)
+    this.port.left(broker, false)
+    this.lookAtUrls()
+  }
+
   /** Its Aedes may live on, with its MQTT clients, which says so with its next heartbeat. */
   private keepListened (peer: Peer): void {
     const release = peer.interest.keepListened()

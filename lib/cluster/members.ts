@@ -51,6 +51,8 @@ export class Members {
     const peer = this.peers.get(presence.node)
     if (presence.isLeaving) {
       if (peer !== undefined) {
+        // What is kept of a node that was silent and leaves is of one that lives.
+        peer.isAlive = true
         this.keepListened(peer)
         this.remove(peer)
       }

@@ -59,3 +59,28 @@ for (const plainNodes of ['auto', false] as const) {
     t.strictSame(heard, Array.from({ length: sent - first }, (_, i) => first + i), 'each once')
   })
 }
+
+t.test('a node that counts as dead is no responder, and gets what was sent to its MQTT clients if it is only silent', async (t) => {
+  const { near, far } = await start(t, false)
+  const device = await connectMqtt(t, far.mqttUrl)
+  await device.subscribe('svc/+', { qos: 0 })
+  const service = await connect(t, near.natsPort)
+  service.send('SUB inbox.* 1\r\n')
+  const header = 'NATS/1.0\r\nNmqtt-QoS: 1\r\n\r\n'
+  const ask = async (name: string): Promise<string[]> => {
+    service.send(`PUB svc.plain inbox.plain ${name.length}\r\n${name}\r\nHPUB svc.stored inbox.stored ${header.length} ${header.length + name.length}\r\n${header}${name}\r\n`)
+    return Array.from((await service.fence()).matchAll(/^HMSG (\S+) 1 16 16\r\nNATS\/1\.0 503\r\n\r\n\r\n/gm), ([, subject]) => subject as string)
+  }
+  const taken = async (): Promise<string[]> => (await device.take(2)).map(({ topic, payload }) => `${topic} ${String(payload)}`)
+  const isAlive = (): boolean => near.gateway.nodes[0]?.isAlive === true
+  t.strictSame(await ask('alive'), [])
+  t.strictSame(await taken(), ['svc/plain alive', 'svc/stored alive'])
+  far.signal('SIGSTOP')
+  while (isAlive()) await delay(10)
+  t.strictSame(await ask('silent'), ['inbox.plain', 'inbox.stored'])
+  far.signal('SIGCONT')
+  t.strictSame(await taken(), ['svc/plain silent', 'svc/stored silent'])
+  while (!isAlive()) await delay(10)
+  t.strictSame(await ask('back'), [])
+  t.strictSame(await taken(), ['svc/plain back', 'svc/stored back'])
+})

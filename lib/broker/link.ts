@@ -42,6 +42,8 @@ export class HostLink {
   onListened: ((filter: string, isListened: boolean) => void) | null = null
   /** Told of each packet that this broker hands to a shared queue. */
   onEmit: ((packet: PublishPacket) => void) | null = null
+  /** Told of each packet of a client on a topic where gateways talk to each other. */
+  onForged: ((client: string) => void) | null = null
   private readonly defaults: Partial<HostHooks>
   /** Null where the queue does not tell. */
   private readonly foreign: ForeignInterest | null

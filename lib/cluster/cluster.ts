@@ -198,7 +198,7 @@ export class Cluster implements PeerPort {
 
   // What it hears
 
-  /** Packets on reserved topics that a client has published. */
+  /** Packets on reserved topics that clients have published here. */
   get forged (): number {
     return this.reception.forged
   }

@@ -28,6 +28,8 @@ export class Members {
   private readonly peerPort: PeerPort
   private readonly reader: FrameReader
   private known = JSON.stringify({ urls: [], wsUrls: [] })
+  /** Whether there ever were other addresses for clients. */
+  hadUrls = false
 
   constructor (port: MembersPort, peerPort: PeerPort, reader: FrameReader) {
     this.port = port
@@ -140,6 +142,7 @@ export class Members {
     const urls = JSON.stringify(this.urls)
     if (urls === this.known) return
     this.known = urls
+    this.hadUrls = true
     this.port.urlsChanged()
   }
 

@@ -47,16 +47,21 @@ export class Bridge {
   /** Whether anybody but the NATS clients of this node may listen to the subject. */
   hasListener (destination: Destination): boolean {
     if (destination.listenedAt !== this.link.generation) {
-      destination.listened = this.isListened(destination)
+      destination.listened = this.isListened(destination, false)
       destination.listenedAt = this.link.generation
     }
     return destination.listened
   }
 
-  private isListened (destination: Destination): boolean {
-    if (this.isPlain) return this.link.hasListener(destination.subject) && this.destinationTopic(destination) !== null
+  /** Whether one of them may answer: not where all of them are on nodes that count as dead. */
+  hasResponder (destination: Destination): boolean {
+    return this.isListened(destination, true)
+  }
+
+  private isListened (destination: Destination, isAlive: boolean): boolean {
+    if (this.isPlain) return this.link.hasListener(destination.subject, isAlive) && this.destinationTopic(destination) !== null
     const topic = this.destinationTopic(destination)
-    return topic !== null && this.link.hasListener(topicToSubject(topic) as string)
+    return topic !== null && this.link.hasListener(topicToSubject(topic) as string, isAlive)
   }
 
   /** The topic of a destination; null when it has none. */

@@ -2,7 +2,7 @@ import type { MqListener, PublishPacket } from './host.ts'
 import { isNatsBorn, isOfBroker } from './identity.ts'
 import type { HostLink } from './link.ts'
 import { Patterns } from './patterns.ts'
-import { isReserved } from './reserved-topics.ts'
+import { isBelieved, isReserved } from './reserved-topics.ts'
 
 /**
  * Takes a packet from the broker.
@@ -106,6 +106,7 @@ export class Inlet {
 
   // hot: once per message that this broker hands to a shared queue
   private emitted (packet: PublishPacket): void {
+    if (packet.clientId !== undefined && isBelieved(packet.topic) && this.isOurs(packet.brokerId)) this.link.onForged?.(packet.clientId)
     if (isReserved(packet.topic)) return
     if (this.isOurs(packet.brokerId) ? !isNatsBorn(packet) : !this.isListening) this.receive(packet, false, false)
   }

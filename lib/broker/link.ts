@@ -14,8 +14,8 @@ const taken = new WeakSet<HostBroker>()
 export interface OtherNodes {
   /** Grows whenever the answer of `mayListen` may have changed. */
   readonly generation: number
-  /** Whether something besides gateways may listen to a subject there. */
-  mayListen (subject: string): boolean
+  /** Whether something besides gateways may listen to a subject there. @param isAlive leaves out nodes that count as dead */
+  mayListen (subject: string, isAlive: boolean): boolean
   /** Calls back once they know what is listened to here by now. */
   whenTold (callback: () => void): void
   /** Whether what a broker publishes comes another way than by the queue. */
@@ -42,6 +42,8 @@ export class HostLink {
   onListened: ((filter: string, isListened: boolean) => void) | null = null
   /** Told of each packet that this broker hands to a shared queue. */
   onEmit: ((packet: PublishPacket) => void) | null = null
+  /** Told of each packet of a client on a topic where gateways talk to each other. */
+  onForged: ((client: string) => void) | null = null
   private readonly defaults: Partial<HostHooks>
   /** Null where the queue does not tell. */
   private readonly foreign: ForeignInterest | null
@@ -141,10 +143,14 @@ export class HostLink {
     return (this.foreign === null ? 0 : this.foreign.generation) + (this.others === null ? 0 : this.others.generation)
   }
 
-  /** Whether somebody besides gateways may listen to a subject: MQTT clients, the host, other nodes. */
-  hasListener (subject: string): boolean {
+  /**
+   * Whether somebody besides gateways may listen to a subject: MQTT clients, the host, other nodes.
+   *
+   * @param isAlive leaves out nodes that count as dead
+   */
+  hasListener (subject: string, isAlive = false): boolean {
     if (this.foreign === null || this.foreign.matches(subject)) return true
-    return this.shared && (this.others === null || this.others.mayListen(subject))
+    return this.shared && (this.others === null || this.others.mayListen(subject, isAlive))
   }
 
   /** The filters, as subjects, that something besides the gateway listens to here; all where the queue does not tell. */

@@ -22,6 +22,12 @@ export function isReserved (topic: string): boolean {
   return topic.charCodeAt(0) === 0x24 /* $ */ && /^\$SYS\/[^/]+\/nats\//.test(topic)
 }
 
+// hot: once per message of a client that its broker hands to a shared queue
+/** Whether gateways believe what is said on a topic: only they, or Aedes itself, publish there. */
+export function isBelieved (topic: string): boolean {
+  return topic.charCodeAt(0) === 0x24 /* $ */ && /^\$SYS\/[^/]+\/(?:nats\/|birth$)/.test(topic)
+}
+
 /** Whether a topic filter may match a reserved topic. */
 export function mayHearReserved (topicFilter: string): boolean {
   return /^(?:#|(?:\$SYS|\+)\/(?:#|[^/]+\/(?:#|(?:nats|\+)\/(?:#|[^/]+(?:\/#)?))))$/.test(topicFilter)

@@ -3,6 +3,7 @@ import type { Done } from '../broker/host.ts'
 import type { HostLink } from '../broker/link.ts'
 import { type ReservedTopics, reservedTopicsOf } from '../broker/reserved-topics.ts'
 import type { Logger } from '../options.ts'
+import type { Node } from '../routing/receiver.ts'
 import type { Spaces } from '../routing/spaces.ts'
 import { Trie } from '../subject/trie.ts'
 import { type BatchHead, FrameReader } from './frames.ts'
@@ -59,7 +60,7 @@ export class Cluster implements PeerPort {
   readonly interest: OwnInterest
   readonly members: Members
   /** What MQTT clients and hosts listen to on other nodes. */
-  readonly listeners = new Trie<object>()
+  readonly listeners = new Trie<Node>()
   readonly plainNodes: PlainNodes
   /** What keeps nodes from hearing each other; null when nothing does. */
   problem: string | null = null
@@ -141,12 +142,12 @@ export class Cluster implements PeerPort {
   }
 
   /** Whether something besides gateways may listen to a subject on another node. */
-  mayListen (subject: string): boolean {
+  mayListen (subject: string, isAlive: boolean): boolean {
     if (!this.isSettled || this.plainNodes.mayLive) return true
-    const found: object[] = []
+    const found: Node[] = []
     this.listeners.match(subject, found)
-    // A silent node may only be held up: Redis keeps a while what is published to it.
-    return found.length > 0
+    // A silent node may only be held up: Redis keeps a while what is published to it. It is no responder meanwhile.
+    return isAlive ? found.some((node) => node.isAlive) : found.length > 0
   }
 
   whenTold (callback: () => void): void {
@@ -197,7 +198,7 @@ export class Cluster implements PeerPort {
 
   // What it hears
 
-  /** Packets on reserved topics that a client has published. */
+  /** Packets on reserved topics that clients have published here. */
   get forged (): number {
     return this.reception.forged
   }
@@ -244,6 +245,7 @@ export class Cluster implements PeerPort {
 
   private takeBirth (broker: string): void {
     if (broker === this.port.link.broker.id) return
+    this.members.born(broker)
     this.plainNodes.born(broker)
     this.lookForPlainNodes()
   }

@@ -28,6 +28,8 @@ export class Members {
   private readonly peerPort: PeerPort
   private readonly reader: FrameReader
   private known = JSON.stringify({ urls: [], wsUrls: [] })
+  /** Whether there ever were other addresses for clients. */
+  hadUrls = false
 
   constructor (port: MembersPort, peerPort: PeerPort, reader: FrameReader) {
     this.port = port
@@ -51,6 +53,8 @@ export class Members {
     const peer = this.peers.get(presence.node)
     if (presence.isLeaving) {
       if (peer !== undefined) {
+        // What is kept of a node that was silent and leaves is of one that lives.
+        peer.isAlive = true
         this.keepListened(peer)
         this.remove(peer)
       }
@@ -61,6 +65,15 @@ export class Members {
       peer.heard(presence)
       this.setAlive(peer, true)
     }
+    this.lookAtUrls()
+  }
+
+  /** An Aedes was born: the gateway of that id, if there was one, has died with the Aedes before, without a farewell. */
+  born (broker: string): void {
+    const before = this.of(broker)
+    if (before === null) return
+    this.remove(before)
+    this.port.left(broker, false)
     this.lookAtUrls()
   }
 
@@ -129,6 +142,7 @@ export class Members {
     const urls = JSON.stringify(this.urls)
     if (urls === this.known) return
     this.known = urls
+    this.hadUrls = true
     this.port.urlsChanged()
   }
 

@@ -1,4 +1,5 @@
 import type { MqListener, PublishPacket } from '../broker/host.ts'
+import { isOfBroker } from '../broker/identity.ts'
 import type { HostLink } from '../broker/link.ts'
 import type { ReservedTopics } from '../broker/reserved-topics.ts'
 import type { Logger } from '../options.ts'
@@ -15,7 +16,7 @@ export interface ReceptionPort {
 
 /** Listens on the reserved topics. */
 export class Reception {
-  /** Packets there that a client has published. */
+  /** Packets there that clients have published: at this node, or at one without the gateway. */
   forged = 0
   private readonly link: HostLink
   private readonly log: Logger
@@ -46,17 +47,25 @@ export class Reception {
   }
 
   /** Only gateways and Aedes itself publish there; Aedes names the client otherwise. */
-  private isForged ({ clientId }: PublishPacket): boolean {
+  private isForged ({ clientId, brokerId = '' }: PublishPacket): boolean {
     if (clientId === undefined) return false
-    if (this.forged++ === 0) this.log.warn({ client: clientId }, `client ${clientId} publishes on topics that are reserved for gateways: ignored, and counted from here on`)
+    const { broker, others } = this.link
+    // The gateway where a packet enters has counted it, whether the queue brought it here or not.
+    if (!isOfBroker(brokerId, broker.id) && others?.isCovered(brokerId) !== true) this.count(clientId)
     return true
   }
 
+  private count (client: string): void {
+    if (this.forged++ === 0) this.log.warn({ client }, `client ${client} publishes on topics that are reserved for gateways: ignored, and counted from here on`)
+  }
+
   listen (): void {
+    this.link.onForged = (client) => { this.count(client) }
     for (const [topicFilter, listener] of this.listeners) this.link.listen(topicFilter, listener)
   }
 
   close (): void {
+    this.link.onForged = null
     for (const [topicFilter, listener] of this.listeners) this.link.unlisten(topicFilter, listener)
   }
 }

@@ -36,7 +36,7 @@ export class Herald {
       serverId,
       port,
       isLameDuck: this.isLameDuck,
-      urls: clusterUrls(cluster, options, listeners, arrival.request !== undefined),
+      urls: clusterUrls(cluster, options, listeners, arrival.request !== undefined, this.isLameDuck),
       isAuthRequired: authenticator.isAnnounced(arrival.rules) || policy.authenticates,
       needsNonce: authenticator.needsNonce || policy.authenticates
     }, arrival, address)

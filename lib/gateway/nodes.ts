@@ -11,6 +11,8 @@ import type { Listeners } from './listeners.ts'
 const beat = 1000
 const patience = 2000
 
+const nowhere: Urls = { urls: [], wsUrls: [] }
+
 /** The cluster of a gateway; null where its broker shares its queue with nobody. */
 export function createCluster (link: HostLink, { plainNodes, logger }: ResolvedOptions, port: Pick<ClusterPort, 'node' | 'urls' | 'isLameDuck' | 'wake' | 'urlsChanged' | 'plainNodesChanged'>): Cluster | null {
   return link.shared ? new Cluster({ ...port, link, log: logger, plainNodes, beat }) : null
@@ -50,11 +52,16 @@ export function ownUrls ({ clientAdvertise }: ResolvedOptions, { tcp, websocket 
   return { urls: connectUrls(clientAdvertise, tcp[0]), wsUrls: connectUrls('', websocket) }
 }
 
-/** What INFO tells a client of the cluster: where it may go; nothing where there is only this node. */
-export function clusterUrls (cluster: Cluster | null, options: ResolvedOptions, listeners: Listeners, isWebsocket: boolean): string[] {
-  if (cluster === null || cluster.members.peers.size === 0) return []
+/**
+ * What INFO tells a client of the cluster: where it may go; nothing where there has been this node only.
+ *
+ * @param isLameDuck leaves this node out (server/server.go sendLDMToClients)
+ */
+export function clusterUrls (cluster: Cluster | null, options: ResolvedOptions, listeners: Listeners, isWebsocket: boolean, isLameDuck: boolean): string[] {
+  // Where nodes are gone, that of this one goes on: clients take no list for no news.
+  if (cluster?.members.hadUrls !== true) return []
   const others = cluster.members.urls
-  if (others.urls.length === 0 && others.wsUrls.length === 0) return []
-  const own = ownUrls(options, listeners)
-  return isWebsocket ? [...own.wsUrls, ...others.wsUrls] : [...own.urls, ...others.urls]
+  const own = isLameDuck ? nowhere : ownUrls(options, listeners)
+  // Nodes behind one address advertise the same.
+  return [...new Set(isWebsocket ? [...own.wsUrls, ...others.wsUrls] : [...own.urls, ...others.urls])]
 }

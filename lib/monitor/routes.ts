@@ -147,7 +147,7 @@ function routez (gateway: Gateway): object {
     pending_size: link.unacknowledged,
     subscriptions: interest.size
   }))
-  return { server_id: gateway.serverId, now: new Date().toISOString(), num_routes: routes.length, routes }
+  return { server_id: gateway.serverId, now: new Date().toISOString(), num_routes: routes.length, forged_msgs: gateway.access.cluster?.forged ?? 0, routes }
 }
 
 function subsz (gateway: Gateway): object {

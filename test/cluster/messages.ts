@@ -170,9 +170,9 @@ export async function forged (t: Teardown, nodes: Nodes): Promise<Outcome> {
   await load.settled()
   const views = await Promise.all(nodes.all.map((node) => node.ask('view')))
   const broken = heard.length === 0 ? [] : [`clients heard ${[...new Set(heard)].join(', ')}`]
-  for (const { peers, urls, forged } of views) {
+  for (const [i, { peers, urls, forged }] of views.entries()) {
     if (peers.length !== 2 || urls.length !== 2) broken.push(`a node believes in ${peers.map(({ id }) => id).join()} at ${urls.join()}`)
-    if (forged !== 2 * count) broken.push(`${forged} forged packets were counted`)
+    if (forged !== (i === 0 ? 4 * count : 0)) broken.push(`${forged} forged packets were counted at ${nodes.all[i]?.id ?? ''}`)
   }
   return await judge(nodes, ledger, { broken, notes: [`${3 * count + count} forged`] })
 }

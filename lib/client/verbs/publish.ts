@@ -90,7 +90,7 @@ function send (client: Client, message: Message, route: Route, packet: PublishPa
     const published = packet ?? bridge.packetOf(message, bridge.destinationTopic(route) ?? names.hookTopic(route.subject), 0)
     bridge.publish(published, route, client.facade, client.backlog.done)
   }
-  if (delivered === 0 && !listened) answerForNobody(client, message)
+  if (delivered === 0 && isUnserved(client, message, route, listened)) answerForNobody(client, message)
 }
 
 /** QoS 1 and above, and retained: to NATS clients once the broker has stored it, and `+OK` only then. */
@@ -116,10 +116,12 @@ function store (client: Client, message: Message, route: Route, publishing: Publ
     message.origin = packet
     const now = router.route(message.subject)
     const delivered = deliver(client, message, now)
-    if (!bridge.hasListener(now) && (awaited !== null || (delivered === 0 && isToldOfNobody(client, message)))) {
+    const listened = bridge.hasListener(now)
+    const unserved = delivered === 0 && isUnserved(client, message, now, listened)
+    if (unserved || (awaited !== null && !listened)) {
       unlessStored(client, packet, () => {
-        if (awaited !== null) client.services.spaces.replies?.withdraw(awaited)
-        if (delivered === 0) answerForNobody(client, message)
+        if (awaited !== null && !listened) client.services.spaces.replies?.withdraw(awaited)
+        if (unserved) answerForNobody(client, message)
       })
     }
   })
@@ -153,13 +155,18 @@ function unlessStored (client: Client, { qos, topic }: PublishPacket, callback: 
   })
 }
 
-function isToldOfNobody (client: Client, message: Message): boolean {
-  return message.reply !== '' && client.options.no_responders
+/**
+ * Whether a message that no NATS client got is a request that nobody serves, of a client that asked to be told.
+ *
+ * @param listened whether somebody else may listen: a node that is silent gets it, and is no responder
+ */
+function isUnserved (client: Client, message: Message, route: Route, listened: boolean): boolean {
+  if (message.reply === '' || !client.options.no_responders) return false
+  return !listened || !client.space.bridge.hasResponder(route)
 }
 
-/** A request that nobody serves is answered at once, if the client asked for that and listens to the reply itself. */
+/** A request that nobody serves is answered at once, if the client listens to the reply itself. */
 function answerForNobody (client: Client, message: Message): void {
-  if (!isToldOfNobody(client, message)) return
   for (const receiver of client.space.router.match(message.reply)) {
     if (receiver instanceof Subscription && receiver.owner === client && receiver.queue === null) {
       client.outbox.write(noResponders(message.reply, receiver.sid))

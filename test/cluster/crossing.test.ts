@@ -10,7 +10,12 @@ import { connect, type RawClient } from '../helper/raw.ts'
 import { startRedisBroker } from '../helper/redis-brokers.ts'
 import { startRedisHost } from '../helper/redis-nodes.ts'
 
-type Forwarding = Host & { shown: { topic: string }[], service: RawClient }
+interface Shown {
+  topic: string
+  [field: string]: unknown
+}
+
+type Forwarding = Host & { shown: Shown[], service: RawClient }
 
 const all = { plainNodes: false } as const
 
@@ -70,7 +75,7 @@ t.test('what crosses the queue', async (t) => {
   for (const { name, create } of versions) {
     t.test(`${name}: authorizeForward sees the same packet on the other node`, async (t) => {
       const [near, far] = await Promise.all([0, 1].map(async () => {
-        const shown: (Partial<PublishPacket> & { topic: string })[] = []
+        const shown: Shown[] = []
         const authorizeForward = (_client: object, { topic, payload, qos, retain, clientId, properties }: PublishPacket): PublishPacket => {
           shown.push({ topic, payload: payload.toString(), qos, retain, clientId, properties })
           return { topic, payload, qos, retain } as PublishPacket

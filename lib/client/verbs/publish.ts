@@ -16,7 +16,7 @@ import { Subscription } from '../subscription.ts'
 /** PUB and HPUB (server/client.go processInboundClientMsg, in its order of checks). */
 export function publish (client: Client, message: Message): void {
   const first = message.subject.charCodeAt(0)
-  if (first === 0x24 /* $ */ && client.services.durables?.acknowledge(message, client.space) === true) {
+  if (first === 0x24 /* $ */ && client.services.durables?.acknowledge(message, requesterOf(client)) === true) {
     if (client.options.verbose) client.outbox.write(OK)
   } else if (first === 0x5f /* _ */ && isCorrelated(message.subject)) {
     const answer = uncorrelated(message)

@@ -94,10 +94,7 @@ export class Gateway {
       policy: new HostHookPolicy(link),
       authenticator,
       seats: new Seats(),
-      durables: createDurables(link, resolved, ({ router }, subject) => {
-        router.answer(subject)
-        this.services.flusher.flush()
-      }),
+      durables: createDurables(link, resolved),
       flusher: new Flusher(),
       counters: this.counters,
       greeted: (client) => { herald.greeted(client) },

@@ -21,6 +21,7 @@ import { Gate } from './gate.ts'
 import { HostSide } from './host-side.ts'
 import { Keepalive } from './keepalive.ts'
 import { Outbox } from './outbox.ts'
+import type { ClientRequester } from './requester.ts'
 import type { Services } from './services.ts'
 import type { Subscription, SubscriptionOwner } from './subscription.ts'
 import { traced } from './tracer.ts'
@@ -59,6 +60,8 @@ export class Client implements SubscriptionOwner {
   announcement = 0
   /** The latest SUB that is sent retained messages; null when there was none. */
   retained: Clog | null = null
+  /** Null until it has asked for an answer. */
+  requester: ClientRequester | null = null
   inMessages = 0
   inBytes = 0
   outMessages = 0
@@ -163,12 +166,6 @@ export class Client implements SubscriptionOwner {
     })
   }
 
-  /** Calls back once every SUB has the retained messages that it gets. */
-  whenRetained (callback: () => void): void {
-    if (this.retained === null) callback()
-    else this.retained.whenRelieved(callback)
-  }
-
   stall (clog: Clog): void {
     this.gate.stall(clog)
   }
@@ -245,6 +242,7 @@ export class Client implements SubscriptionOwner {
     const topicFilters = [...this.subscriptions.values()].flatMap((subscription) => this.drop(subscription))
     this.subscriptions.clear()
     this.services.durables?.disconnected(this)
+    this.requester?.leave()
     if (topicFilters.length > 0) this.facade.unsubscribed(topicFilters)
     if (admitted) {
       this.services.spaces.leave(this.space)

@@ -5,6 +5,7 @@ import type { Message } from '../wire/message.ts'
 import type { FrameSink } from '../wire/parser.ts'
 import { PONG } from '../wire/serializer.ts'
 import type { Client } from './client.ts'
+import { whenRetained } from './retained-subscription.ts'
 import { connect, enter } from './verbs/connect.ts'
 import { publish } from './verbs/publish.ts'
 import { subscribe, unsubscribe } from './verbs/subscribe.ts'
@@ -60,7 +61,7 @@ export class Dispatch implements FrameSink {
   private pingReady (): void {
     const { client } = this
     const { link } = client.services
-    client.gate.await<void>((done) => { client.whenLive(() => { client.whenRetained(done) }) }, () => {
+    client.gate.await<void>((done) => { client.whenLive(() => { whenRetained(client, done) }) }, () => {
       client.outbox.write(PONG)
       if (!client.hadPong) {
         client.hadPong = true

@@ -93,3 +93,9 @@ export class RetainedSubscription extends Subscription implements Clog {
     else callback()
   }
 }
+
+/** Calls back once every SUB of a client has the retained messages that it gets. */
+export function whenRetained ({ retained }: Client, callback: () => void): void {
+  if (retained === null) callback()
+  else retained.whenRelieved(callback)
+}

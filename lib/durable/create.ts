@@ -1,7 +1,7 @@
 import type { HostLink } from '../broker/link.ts'
 import type { ResolvedOptions } from '../options.ts'
 import { bury } from './dead-letter.ts'
-import { Durables, type DurablesOptions } from './durables.ts'
+import { Durables } from './durables.ts'
 import type { DurableStore } from './store.ts'
 import { persistenceOf } from '../broker/persistence.ts'
 import { PersistenceStore } from './persistence-store.ts'
@@ -17,19 +17,14 @@ function storeFor (link: HostLink, options: ResolvedOptions): DurableStore {
   return new PersistenceStore(settings)
 }
 
-/**
- * The durable groups of a gateway; null when no queue group is to be durable.
- *
- * @param answer sends an empty message to a subject
- */
-export function createDurables (link: HostLink, options: ResolvedOptions, answer: DurablesOptions['answer']): Durables | null {
+/** The durable groups of a gateway; null when no queue group is to be durable. */
+export function createDurables (link: HostLink, options: ResolvedOptions): Durables | null {
   if (options.durable === false) return null
   const log = options.logger
   return new Durables({
     store: storeFor(link, options),
     log,
     limits: options,
-    bury: (group, held) => bury(group, held, options.deadLetter, log),
-    answer
+    bury: (group, held) => bury(group, held, options.deadLetter, log)
   })
 }

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { NatsError } from '../errors.ts'
 import type { AckKind } from '../options.ts'
+import type { Requester } from '../routing/requester.ts'
 import type { Space } from '../routing/spaces.ts'
-import type { Message } from '../wire/message.ts'
+import { type Message, messageOf } from '../wire/message.ts'
 import { decodeText } from '../wire/text.ts'
 import { ackPrefix } from './delivery.ts'
 import { Group } from './group.ts'
@@ -56,15 +57,11 @@ export interface DurableGroups {
 const idPrefix = 'nats:/'
 
 /** What the durable groups of a gateway need of it. */
-export interface DurablesOptions extends Omit<GroupServices, 'answers' | 'stream' | 'forbidden'> {
-  /** Sends an empty message to a subject: an acknowledgement that asked for an answer. */
-  answer (space: Space, subject: string): void
-}
+export type DurablesOptions = Omit<GroupServices, 'answers' | 'stream' | 'forbidden'>
 
 /** The durable groups that have members on this node. */
 export class Durables implements DurableGroups {
   private readonly services: GroupServices
-  private readonly answer: (space: Space, subject: string) => void
   private readonly ackPrefix: string
   private readonly groups = new Map<string, Group>()
   private readonly memberships = new Map<object, Map<Member, Group>>()
@@ -72,10 +69,9 @@ export class Durables implements DurableGroups {
   private readonly forbidden = new Map<string, number>()
   private trouble: string | null = null
 
-  constructor ({ answer, ...services }: DurablesOptions) {
+  constructor (services: DurablesOptions) {
     const stream = `AEDES_${randomBytes(9).toString('hex')}`
     this.services = { ...services, stream, answers: new Map(), forbidden: (id) => { this.forbid(id) } }
-    this.answer = answer
     this.ackPrefix = `${ackPrefix}${stream}_`
   }
 
@@ -160,16 +156,17 @@ export class Durables implements DurableGroups {
   // hot: once per acknowledgement
   /**
    * Takes a message that acknowledges another one; false when it does not. To know the reply subject of a delivery is
-   * enough, whatever else the client may publish to, but for who is in another mountpoint.
+   * enough, whatever else the client may publish to, but for who is in another mountpoint. One that asks for an answer
+   * gets an empty message once the store knows.
    */
-  acknowledge (message: Message, space: Space): boolean {
+  acknowledge (message: Message, requester: Requester): boolean {
     if (!message.subject.startsWith(this.ackPrefix)) return false
     const answered = this.services.answers.get(message.subject)
-    if (answered === undefined || answered.group.space.mountpoint !== space.mountpoint) return true
+    if (answered === undefined || answered.group.space.mountpoint !== requester.space.mountpoint) return true
     const verdict = verdictOf(message.body)
     if (verdict === null) return true
     const { reply } = message
-    answered.group.settle(answered.held, verdict, reply === '' ? null : () => { this.answer(space, reply) })
+    answered.group.settle(answered.held, verdict, reply === '' ? null : () => { requester.answer(messageOf(reply, '', '')) })
     return true
   }
 

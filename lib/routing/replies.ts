@@ -2,8 +2,8 @@ import type { PublishPacket } from '../broker/host.ts'
 import { topicFilterToFilter, topicToSubject } from '../subject/mapping.ts'
 import { Trie } from '../subject/trie.ts'
 import { detach } from '../wire/text.ts'
+import type { Requester } from './requester.ts'
 import type { Interest } from './router.ts'
-import type { Space } from './spaces.ts'
 
 /** Where the answers to requests go: levels of topics, with `+` for those that a request leaves open. */
 interface Rule {
@@ -12,18 +12,13 @@ interface Rule {
   readonly answer: readonly string[]
 }
 
-/** Whom an answer is for. */
-interface Requester {
-  readonly space: Space
-  /** The reply subject. */
-  readonly reply: string
-}
-
 /** A request that a device has not answered, or several in a row whose answers nobody here is to get. */
 export interface Awaited {
   readonly answerTopic: string
   /** Null where the answers are for nobody here. */
   readonly requester: Requester | null
+  /** The reply subject; empty where nobody here is to get an answer. */
+  readonly reply: string
   count: number
   /** When it stops waiting, in milliseconds since 1970. */
   deadline: number
@@ -77,9 +72,9 @@ export class Replies {
   }
 
   /** A request goes to a topic: its answer is for `reply`. Null when no device is to answer it. */
-  expect (space: Space, topic: string, reply: string): Awaited | null {
+  expect (requester: Requester, topic: string, reply: string): Awaited | null {
     const answerTopic = this.answerTopicOf(topic)
-    return answerTopic === null ? null : this.add(answerTopic, { space, reply: detach(reply) })
+    return answerTopic === null ? null : this.add(answerTopic, requester, detach(reply))
   }
 
   /** The request did not get to a device. */
@@ -96,7 +91,7 @@ export class Replies {
       if (this.size > 0) this.answer(packet)
     } else if (packet.properties?.responseTopic !== undefined) {
       const answerTopic = this.answerTopicOf(packet.topic)
-      if (answerTopic !== null) this.add(answerTopic, null)
+      if (answerTopic !== null) this.add(answerTopic, null, '')
     }
   }
 
@@ -109,7 +104,7 @@ export class Replies {
     return first === undefined ? null : answerTo(others.reduce((best, each) => each.order < best.order ? each : best, first), topic)
   }
 
-  private add (answerTopic: string, requester: Requester | null): Awaited | null {
+  private add (answerTopic: string, requester: Requester | null, reply: string): Awaited | null {
     let queue = this.awaited.get(answerTopic)
     const isFull = this.size >= maxAwaitedByAll || this.bytes >= maxAwaitedBytes
     if (queue === undefined) {
@@ -125,7 +120,7 @@ export class Replies {
       if (isFull) last.deadline = deadline
       return last
     }
-    const awaited: Awaited = { answerTopic, requester: heard, count: 1, deadline }
+    const awaited: Awaited = { answerTopic, requester: heard, reply: heard === null ? '' : reply, count: 1, deadline }
     queue.push(awaited)
     this.bytes += bytesOf(awaited)
     this.sweeper ??= setInterval(() => { this.sweep() }, sweepInterval).unref()
@@ -148,12 +143,13 @@ export class Replies {
     const [oldest] = queue
     if (oldest === undefined) return
     this.take(queue, 0)
-    if (oldest.requester === null || oldest.deadline < Date.now()) return
-    const { space: { bridge, names, router }, reply } = oldest.requester
+    const { requester, reply } = oldest
+    if (requester === null || oldest.deadline < Date.now()) return
+    const { bridge, names } = requester.space
     // Hooks see it under the name that the requester gets it by.
     const message = bridge.messageOf({ ...packet, topic: names.hookTopic(reply) }, reply)
     message.qos = 0
-    router.route(reply).deliver(message, null)
+    requester.answer(message)
   }
 
   private dropForgotten (answerTopic: string, queue: Awaited[]): void {
@@ -178,8 +174,8 @@ export class Replies {
 }
 
 /** Two bytes a character of a topic, which may be any. */
-function bytesOf ({ answerTopic, requester }: Awaited): number {
-  return awaitedBytes + 2 * answerTopic.length + (requester?.reply.length ?? 0)
+function bytesOf ({ answerTopic, reply }: Awaited): number {
+  return awaitedBytes + 2 * answerTopic.length + reply.length
 }
 
 function answerTo ({ request, answer }: Rule, topic: string): string {

@@ -1,7 +1,6 @@
 import { startsWithWildcard } from '../subject/grammar.ts'
 import type { Names } from '../subject/names.ts'
 import { Trie } from '../subject/trie.ts'
-import { messageOf } from '../wire/message.ts'
 import { detach } from '../wire/text.ts'
 import { isRemote, type Receiver } from './receiver.ts'
 import { RouteCache, type RouteMemory } from './route-cache.ts'
@@ -109,11 +108,6 @@ export class Router {
     const route = new Route(kept, undefined, this.match(kept), this.place)
     this.cache.keep(route)
     return route
-  }
-
-  /** An empty message, for whoever asked for an answer to an acknowledgement. */
-  answer (subject: string): void {
-    this.route(subject).deliver(messageOf(subject, '', ''), null)
   }
 
   /** A filter with a wildcard may match any subject. */

@@ -57,6 +57,43 @@ for (const { name, create, mqtt5 } of versions) {
     t.equal(await pendingOf('acked.b'), 0)
   })
 
+  t.test(`${name}: the answer to an acknowledgement goes where the member may publish, else to the member alone`, async (t) => {
+    const users = [
+      { user: 'a', pass: 'pw', permissions: { subscribe: ['jobs acked.a', '_INBOX.>'], publish: 'open' } },
+      { user: 'free', pass: 'pw' },
+      { user: 'all', pass: 'pw' }
+    ]
+    const host = await start(t, { authorization: { users } })
+    const all = await host.as('all')
+    all.send('SUB admin.* 1\r\nSUB open 2\r\nSUB _INBOX.> 3\r\nSUB $SYS.x 4\r\nSUB _GR_.x 5\r\n')
+    await all.fence()
+    const a = await host.as('a')
+    a.send('SUB _INBOX.a 1\r\nSUB jobs acked.a 2\r\n')
+    await a.fence()
+    const device = await connectMqtt(t, host.mqttUrl)
+    const acknowledge = async (member: RawClient, ...replies: string[]): Promise<void> => {
+      for (const reply of replies) {
+        await device.publish('jobs', 'x')
+        member.send(`PUB ${(await next(member)).reply} ${reply} 4\r\n+ACK\r\n`)
+      }
+    }
+    await acknowledge(a, 'admin.shutdown', '_INBOX.a')
+    await a.expect('MSG _INBOX.a 1 0\r\n\r\n')
+    t.equal(await all.fence(), '', 'answered in order')
+    await acknowledge(a, 'open')
+    await all.expect('MSG open 2 0\r\n\r\n')
+    a.socket.destroy()
+    const free = await host.as('free')
+    free.send('SUB mine 1\r\nSUB jobs acked.b 2\r\n')
+    await free.fence()
+    await acknowledge(free, '$SYS.x', '_GR_.x', 'open')
+    await all.expect('MSG open 2 0\r\n\r\n')
+    host.broker.authorizePublish = (_client, _packet, done) => { done(null) }
+    await acknowledge(free, 'open', 'mine')
+    await free.expect('MSG mine 1 0\r\n\r\n')
+    t.equal(await all.fence(), '')
+  })
+
   t.test(`${name}: who may answer may answer the request that a durable group was given`, { skip: !mqtt5 && 'this version has no MQTT 5' }, async (t) => {
     const users = [{ user: 'a', pass: 'pw', permissions: { subscribe: ['jobs'], responses: true } }]
     for (const group of ['acked.a', 'durable.a']) {

@@ -161,6 +161,104 @@ t.test('authorizeForward sees the answer under the name that the requester gets 
   t.strictSame(topics, ['inbox/a'])
 })
 
+/** Users of a gateway with rules. What `all` gets from `devices.1.cmd.reply` is a fence behind what the requester gets. */
+function users (...publish: string[]): GatewayOptions {
+  const permissions = { publish: ['devices.*.cmd', 'open.*', ...publish], subscribe: ['_INBOX.>', 'admin.*'] }
+  return { authorization: { users: [{ user: 'one', pass: 'pw', permissions }, { user: 'all', pass: 'pw' }] } }
+}
+
+for (const { name, create } of versions) {
+  t.test(`${name}: an answer goes where the requester may publish, else to the requester alone`, async (t) => {
+    const host = await startHost(t, { create, nats: { replies: rules, ...users() } })
+    const lamp = await device(t, host, '1')
+    const all = await connect(t, host.natsPort, { user: 'all', pass: 'pw' })
+    all.send('SUB admin.* 1\r\nSUB open.* 2\r\nSUB _INBOX.> 3\r\nSUB devices.1.cmd.reply 4\r\n')
+    await all.fence()
+    const one = await connect(t, host.natsPort, { user: 'one', pass: 'pw' })
+    const ask = async (reply: string): Promise<void> => {
+      one.send(`PUB devices.1.cmd ${reply} 0\r\n\r\n`)
+      await lamp.take()
+    }
+    const answered = async (text: string, wanted = ''): Promise<void> => {
+      await lamp.answer(text)
+      await all.expect(msg('devices.1.cmd.reply', '4', text))
+      t.equal(await all.fence(), wanted)
+    }
+    await ask('admin.shutdown')
+    await answered('to nobody')
+    one.send('SUB _INBOX.a 1\r\n')
+    await ask('_INBOX.a')
+    await answered('to its inbox')
+    await one.expect(msg('_INBOX.a', '1', 'to its inbox'))
+    one.send('SUB admin.shutdown 2\r\nSUB admin.* q 3\r\nSUB admin.* q 4\r\n')
+    await ask('admin.shutdown')
+    await answered('to itself')
+    await one.expect(msg('admin.shutdown', '2', 'to itself'))
+    await one.expect(/MSG admin.shutdown [34] 9\r\nto itself\r\n/)
+    t.equal(await one.fence(), '', 'one member of a queue group')
+    await ask('open.a')
+    await answered('to all', msg('open.a', '2', 'to all'))
+
+    await ask('admin.shutdown')
+    await ask('admin.shutdown')
+    host.gateway.update(users('admin.shutdown'))
+    await answered('now it may', msg('admin.shutdown', '1', 'now it may'))
+    host.gateway.update(users())
+    await answered('now it may not')
+    for (const reply of ['admin.shutdown', 'open.b']) await ask(reply)
+    one.socket.end()
+    await until(() => host.gateway.clients.size === 1)
+    await answered('left')
+    await answered('left behind', msg('open.b', '2', 'left behind'))
+
+    const service = await connectNats({ servers: host.natsUrl, user: 'one', pass: 'pw', reconnect: false })
+    t.teardown(() => service.close())
+    const request = service.request('devices.1.cmd', 'x', { timeout: 60_000 })
+    await lamp.take()
+    await lamp.answer('done')
+    t.equal((await request).string(), 'done')
+  })
+
+  t.test(`${name}: where authorizePublish is the host's, an answer goes to the requester alone`, async (t) => {
+    const asked: string[] = []
+    const host = await startHost(t, { create, nats: { replies: rules } })
+    host.broker.authorizePublish = (client, packet, done) => {
+      if ((client as unknown as { protocol?: string }).protocol === 'nats') asked.push(packet.topic)
+      setImmediate(done, packet.topic.startsWith('admin/') ? new Error('no') : null)
+    }
+    const lamp = await device(t, host, '1')
+    const other = await connect(t, host.natsPort)
+    other.send('SUB admin.* 1\r\nSUB inbox 2\r\nSUB devices.1.cmd.reply 3\r\n')
+    await other.fence()
+    const client = await connect(t, host.natsPort)
+    client.send('SUB inbox 1\r\n')
+    for (const reply of ['admin.shutdown', 'inbox']) {
+      client.send(`PUB devices.1.cmd ${reply} 0\r\n\r\n`)
+      await lamp.take()
+      await lamp.answer(reply)
+      await other.expect(msg('devices.1.cmd.reply', '3', reply))
+      t.equal(await other.fence(), '')
+    }
+    t.equal(await client.fence(), msg('inbox', '1', 'inbox'))
+    t.strictSame(asked, ['devices/1/cmd', 'devices/1/cmd'])
+  })
+
+  t.test(`${name}: what nobody may publish to gets no answer but the requester's own`, async (t) => {
+    const host = await startHost(t, { create, nats: { replies: rules } })
+    const lamp = await device(t, host, '1')
+    const other = await connect(t, host.natsPort)
+    other.send('SUB $SYS.x 1\r\nSUB devices.1.cmd.reply 3\r\n')
+    await other.fence()
+    const client = await connect(t, host.natsPort)
+    client.send('SUB $SYS.x 1\r\nPUB devices.1.cmd $SYS.x 0\r\n\r\n')
+    await lamp.take()
+    await lamp.answer('a')
+    await other.expect(msg('devices.1.cmd.reply', '3', 'a'))
+    t.equal(await other.fence(), '')
+    t.equal(await client.fence(), msg('$SYS.x', '1', 'a'))
+  })
+}
+
 t.test('tenants have rules and devices of their own', async (t) => {
   // eslint-disable-next-line no-template-curly-in-string -- that is how it is written
   const host = await startHost(t, { nats: { replies: rules, mountpoint: '${username}/' }, aedes: { authenticate: (_client, _user, _pass, done) => { done(null, true) } } })

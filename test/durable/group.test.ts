@@ -68,8 +68,7 @@ async function setUp (t: Test, limits: Partial<DeliveryLimits> = {}): Promise<{ 
     store,
     log: logger,
     limits: { maxAckPending: 1000, ackWait: 30_000, maxDeliver: 0, ...limits },
-    bury: async (_group, held) => { buried.push(held.message.body) },
-    answer: (_space, subject) => { answered.push(subject) }
+    bury: async (_group, held) => { buried.push(held.message.body) }
   })
   t.teardown(() => durables.close())
   const space = spaceOf(link)
@@ -81,7 +80,7 @@ async function setUp (t: Test, limits: Partial<DeliveryLimits> = {}): Promise<{ 
     buried,
     answered,
     log,
-    ack: (message, payload = '', reply = '') => durables.acknowledge(messageOf(message.reply, reply, payload), space),
+    ack: (message, payload = '', reply = '') => durables.acknowledge(messageOf(message.reply, reply, payload), { space, answer: ({ subject }) => { answered.push(subject) } }),
     join: (peer, queue = 'acked.g') => durables.join(space, queue, queue.startsWith('acked') ? 'reply' : 'pong', peer)
   }
 }

@@ -2,8 +2,8 @@ import { mock } from 'node:test'
 import t, { type Test } from 'tap'
 import type { PublishPacket } from '../../lib/broker/host.ts'
 import { Replies } from '../../lib/routing/replies.ts'
-import type { Space } from '../../lib/routing/spaces.ts'
-import { messageWith, type Message } from '../../lib/wire/message.ts'
+import type { Requester } from '../../lib/routing/requester.ts'
+import { messageWith } from '../../lib/wire/message.ts'
 
 /** Answers to devices, at a time of one's own; `got` is what reaches whom. */
 function start (t: Test, rules: Record<string, string> = { 'devices/+/cmd': 'devices/+/reply' }, { mountpoints = [''], shared = false } = {}) {
@@ -12,12 +12,14 @@ function start (t: Test, rules: Record<string, string> = { 'devices/+/cmd': 'dev
   const wanted: string[] = []
   const replies = new Replies(rules, 10_000, mountpoints, { add: (filter) => { wanted.push(filter) }, remove: () => {} }, shared)
   const got: string[] = []
-  const space = {
-    names: { hookTopic: (subject: string) => subject.replaceAll('.', '/') },
-    bridge: { messageOf: (packet: PublishPacket, subject: string) => messageWith(subject, '', '', packet.payload.toString()) },
-    router: { route: (subject: string) => ({ deliver: (message: Message) => { got.push(`${subject} ${message.body}`) } }) }
-  } as unknown as Space
-  const request = (topic: string, reply: string) => replies.expect(space, topic, reply)
+  const requester = {
+    space: {
+      names: { hookTopic: (subject: string) => subject.replaceAll('.', '/') },
+      bridge: { messageOf: (packet: PublishPacket, subject: string) => messageWith(subject, '', '', packet.payload.toString()) }
+    },
+    answer: ({ subject, body }) => { got.push(`${subject} ${body}`) }
+  } as Requester
+  const request = (topic: string, reply: string) => replies.expect(requester, topic, reply)
   const answer = (topic: string, payload: string): void => { replies.receive({ cmd: 'publish', topic, payload, qos: 0, retain: false, dup: false }, false) }
   const requestElsewhere = (topic: string, properties: object | null = { responseTopic: 'inbox' }): void => {
     replies.receive({ cmd: 'publish', topic, payload: '', qos: 0, retain: false, dup: false, ...properties === null ? {} : { properties } }, true)

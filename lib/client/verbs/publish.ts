@@ -9,13 +9,14 @@ import type { Message } from '../../wire/message.ts'
 import { noResponders, OK } from '../../wire/serializer.ts'
 import { quote } from '../../wire/text.ts'
 import type { Client } from '../client.ts'
+import { requesterOf } from '../requester.ts'
 import { Subscription } from '../subscription.ts'
 
 // hot: once per message
 /** PUB and HPUB (server/client.go processInboundClientMsg, in its order of checks). */
 export function publish (client: Client, message: Message): void {
   const first = message.subject.charCodeAt(0)
-  if (first === 0x24 /* $ */ && client.services.durables?.acknowledge(message, client.space) === true) {
+  if (first === 0x24 /* $ */ && client.services.durables?.acknowledge(message, requesterOf(client)) === true) {
     if (client.options.verbose) client.outbox.write(OK)
   } else if (first === 0x5f /* _ */ && isCorrelated(message.subject)) {
     const answer = uncorrelated(message)
@@ -140,7 +141,7 @@ function deliver (client: Client, message: Message, route: Route): number {
 /** A device may answer that cannot see the reply subject. */
 function expectAnswer (client: Client, message: Message, topic: string | null): Awaited | null {
   const { replies } = client.services.spaces
-  return message.reply === '' || topic === null || replies === null ? null : replies.expect(client.space, topic, message.reply)
+  return message.reply === '' || topic === null || replies === null ? null : replies.expect(requesterOf(client), topic, message.reply)
 }
 
 /** Calls back unless a session has stored the packet: one that is away will serve it. */

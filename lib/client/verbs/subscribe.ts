@@ -8,7 +8,7 @@ import { OK } from '../../wire/serializer.ts'
 import { quote } from '../../wire/text.ts'
 import type { Client } from '../client.ts'
 import { DurableSubscription } from '../durable-subscription.ts'
-import { RetainedSubscription } from '../retained-subscription.ts'
+import { RetainedSubscription, whenRetained } from '../retained-subscription.ts'
 import { type Granted, Subscription } from '../subscription.ts'
 
 /** What a client asks for; `kind` is null unless the queue group is durable. */
@@ -134,7 +134,7 @@ function addDurable (client: Client, granted: Granted & { readonly queue: string
  */
 function addRetained (client: Client, granted: Granted): void {
   const { subject, queue } = granted
-  client.gate.await<void>((done) => { client.whenRetained(done) }, () => {
+  client.gate.await<void>((done) => { whenRetained(client, done) }, () => {
     if (isDenied(client, subject, queue)) {
       client.fail(denied(subject, queue))
       return

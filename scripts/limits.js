@@ -1,6 +1,6 @@
 // Every limit: its default from where the code has it, and what exceeding it does. The table of README.md; run after a build.
 import { maxLength } from '../dist/auth/jwt.js'
-import { maxReplies } from '../dist/auth/permissions.js'
+import { maxReplies, maxReplyBytes } from '../dist/auth/permissions.js'
 import { maxCorrelation } from '../dist/broker/correlation.js'
 import * as backlog from '../dist/client/backlog.js'
 import { patience } from '../dist/client/farewell.js'
@@ -62,6 +62,7 @@ export const limits = [
   fixed('those to all devices', maxAwaitedByAll, 'the answer goes nowhere'),
   fixed('bytes of them all', maxAwaitedBytes, 'the answer goes nowhere'),
   fixed('reply subjects that a connection may answer by `responses`', maxReplies, 'the oldest may not be answered any more'),
+  fixed('bytes of them', maxReplyBytes, 'likewise'),
   fixed('bytes of remembered routes', routes.maxBytes, 'they are forgotten, and looked up anew'),
   option('patterns that a shared queue is asked for', 'maxPatterns', 'they are collapsed to common prefixes; what nobody here asked for is dropped here'),
   option('messages that a member of a durable group has not acknowledged', 'maxAckPending', 'it gets no more until it does'),

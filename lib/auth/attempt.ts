@@ -34,6 +34,8 @@ export interface Attempt {
   readonly certificate: ClientCertificate | null
   /** The address of the client, without `::ffff:`. */
   readonly address: string
+  /** Whether hooks of the host are asked next, who take a public key as user name for a proven one. */
+  readonly meetsHooks: boolean
   /** Who it has been so far, with the same CONNECT; null where it is new. */
   readonly before: Identity | null
   /** False once the connection has ended: then no time is spent on its password. */

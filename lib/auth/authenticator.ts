@@ -4,6 +4,7 @@ import { sharedSubjects } from './accounts.ts'
 import type { Attempt, Credentials, ListenerRules } from './attempt.ts'
 import { refusal } from './claim-set.ts'
 import { type Identity, noCredentials, noLimits } from './identity.ts'
+import { isPublicKey } from './nkey.ts'
 import { OperatorMode } from './operator-mode.ts'
 import { kindOf, OptionReader, wrongOption } from './option-reader.ts'
 import { isBcrypt, isSame, matchesPassword } from './passwords.ts'
@@ -180,6 +181,7 @@ export class Authenticator {
     const { nkey, jwt, key } = prove(options, attempt.nonce, this.now())
     if (key !== '') return identityOf({ name: nameOf(key, '', ''), username: key, shown: { ...noCredentials, nkey, jwt } })
     const { user, pass, auth_token: token } = options
+    if (attempt.meetsHooks && isPublicKey(user, 'user')) throw refusal('the user name is a public key that the client has not signed with')
     if (user !== '') return identityOf({ name: nameOf('', user, ''), username: user, shown: { ...noCredentials, user, pass } })
     return identityOf({ name: nameOf('', '', token), username: null, shown: { ...noCredentials, pass, auth_token: token } })
   }

@@ -154,6 +154,7 @@ export class MqttAccess {
       // Which of them the password is shows when it is compared.
       options: { ...defaultConnectOptions, user, pass, auth_token: pass, jwt: pass },
       nonce: '',
+      meetsHooks: false,
       certificate: null,
       address: addressOf(client),
       before,

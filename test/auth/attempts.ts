@@ -11,7 +11,7 @@ export const websocket: ListenerRules = { connectionType: 'WEBSOCKET', verifyAnd
 export const nonce = 'abcDEF_123-xyzQ'
 
 export function attempt (options: Partial<ConnectOptions> = {}, rest: Partial<Attempt> = {}): Attempt {
-  return { listener: tcp, options: { ...defaultConnectOptions, ...options }, nonce, certificate: null, address: '127.0.0.1', before: null, isOpen: () => true, ...rest }
+  return { listener: tcp, options: { ...defaultConnectOptions, ...options }, nonce, certificate: null, address: '127.0.0.1', meetsHooks: false, before: null, isOpen: () => true, ...rest }
 }
 
 /** A signature as clients send it. */

@@ -107,7 +107,7 @@ export class Gateway {
   }
 
   /** Who may connect. */
-  get access (): Pick<Services, 'authenticator' | 'seats' | 'spaces'> {
+  get access (): Pick<Services, 'authenticator' | 'options' | 'seats' | 'spaces'> {
     return this.services
   }
 

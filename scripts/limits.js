@@ -4,7 +4,7 @@ import { maxReplies, maxReplyBytes } from '../dist/auth/permissions.js'
 import { maxCorrelation } from '../dist/broker/correlation.js'
 import * as backlog from '../dist/client/backlog.js'
 import { patience } from '../dist/client/farewell.js'
-import { authTimeout } from '../dist/client/login.js'
+import { afterHandshake, authTimeout } from '../dist/client/login.js'
 import { errorTable } from '../dist/errors.js'
 import { optionTable } from '../dist/options.js'
 import { maxAwaited, maxAwaitedByAll, maxAwaitedBytes } from '../dist/routing/replies.js'
@@ -42,7 +42,8 @@ export const limits = [
   option('new connections a second from one address; 0 is none', 'maxConnectionRate', `${told('NATS_ERR_CONNECTION_RATE')}, in front of TLS; WebSocket with TLS: ${handshake}`),
   option('handshake of TLS, ms', 'tls.timeout', handshake),
   option('HTTP request of a WebSocket, ms', 'websocket.handshakeTimeout', handshake),
-  { limit: 'until CONNECT, where credentials are asked for, ms', option: 'authorization.timeout', value: String(authTimeout), exceeding: `${told('NATS_ERR_AUTHENTICATION_TIMEOUT')}; anything else than CONNECT ends it at its first byte` },
+  { limit: `until CONNECT, where credentials are asked for, ms; with \`tls\` the default is \`tls.timeout\` and ${afterHandshake}`, option: 'authorization.timeout', value: String(authTimeout), exceeding: `${told('NATS_ERR_AUTHENTICATION_TIMEOUT')}; anything else than CONNECT ends it at its first byte` },
+  { limit: 'the same for WebSocket clients, ms; null is that time', option: 'websocket.authorization.timeout', value: 'null', exceeding: 'likewise' },
   fixed('JWT, bytes', maxLength, told('NATS_ERR_AUTHORIZATION')),
   option('unanswered PINGs, one each `pingInterval` of silence', 'pingMax', told('NATS_ERR_STALE')),
   option('subscriptions of a connection; 0 is none', 'maxSubscriptions', told('NATS_ERR_MAX_SUBSCRIPTIONS')),

@@ -14,6 +14,8 @@ export interface ListenerRules {
   readonly verifyAndMap: boolean
   /** A user, token or `noAuthUser` of its own, instead of those of the gateway; null for the latter. */
   readonly credentials: Credentials | null
+  /** Milliseconds that a client may take to say who it is; null is that of the gateway. */
+  readonly timeout: number | null
 }
 
 /** A single user, or a token; null is none. Passwords and tokens are plain or bcrypt. */

@@ -30,8 +30,11 @@ function credentialsOf (reader: OptionReader): Credentials {
 }
 
 /** Reads what a listener may have of its own. @throws {NatsError} NATS_ERR_OPTION */
-export function readCredentials (value: unknown, path: string): Credentials {
-  return credentialsOf(new OptionReader(value, path, credentialNames))
+export function readListenerRules (value: unknown, path: string): Pick<ListenerRules, 'credentials' | 'timeout'> {
+  const reader = new OptionReader(value, path, [...credentialNames, 'timeout'])
+  const credentials = credentialsOf(reader)
+  // With nothing but a timeout it asks for what the gateway asks for.
+  return { credentials: Object.values(credentials).every((each) => each === null) ? null : credentials, timeout: reader.integer('timeout', 1) }
 }
 
 /** Tells who a connection is, by what the option `authorization` says. */

@@ -104,7 +104,7 @@ export class Gateway {
   }
 
   /** Who may connect. */
-  get access (): Pick<Services, 'authenticator' | 'cluster' | 'seats' | 'spaces'> {
+  get access (): Pick<Services, 'authenticator' | 'cluster' | 'options' | 'seats' | 'spaces'> {
     return this.services
   }
 

@@ -1,10 +1,10 @@
 // Every limit: its default from where the code has it, and what exceeding it does. The table of README.md; run after a build.
 import { maxLength } from '../dist/auth/jwt.js'
-import { maxReplies } from '../dist/auth/permissions.js'
+import { maxReplies, maxReplyBytes } from '../dist/auth/permissions.js'
 import { maxCorrelation } from '../dist/broker/correlation.js'
 import * as backlog from '../dist/client/backlog.js'
 import { patience } from '../dist/client/farewell.js'
-import { authTimeout } from '../dist/client/login.js'
+import { afterHandshake, authTimeout } from '../dist/client/login.js'
 import { errorTable } from '../dist/errors.js'
 import { optionTable } from '../dist/options.js'
 import { maxAwaited, maxAwaitedByAll, maxAwaitedBytes } from '../dist/routing/replies.js'
@@ -42,7 +42,8 @@ export const limits = [
   option('new connections a second from one address; 0 is none', 'maxConnectionRate', `${told('NATS_ERR_CONNECTION_RATE')}, in front of TLS; WebSocket with TLS: ${handshake}`),
   option('handshake of TLS, ms', 'tls.timeout', handshake),
   option('HTTP request of a WebSocket, ms', 'websocket.handshakeTimeout', handshake),
-  { limit: 'until CONNECT, where credentials are asked for, ms', option: 'authorization.timeout', value: String(authTimeout), exceeding: `${told('NATS_ERR_AUTHENTICATION_TIMEOUT')}; anything else than CONNECT ends it at its first byte` },
+  { limit: `until CONNECT, where credentials are asked for, ms; with \`tls\` the default is \`tls.timeout\` and ${afterHandshake}`, option: 'authorization.timeout', value: String(authTimeout), exceeding: `${told('NATS_ERR_AUTHENTICATION_TIMEOUT')}; anything else than CONNECT ends it at its first byte` },
+  { limit: 'the same for WebSocket clients, ms; null is that time', option: 'websocket.authorization.timeout', value: 'null', exceeding: 'likewise' },
   fixed('JWT, bytes', maxLength, told('NATS_ERR_AUTHORIZATION')),
   option('unanswered PINGs, one each `pingInterval` of silence', 'pingMax', told('NATS_ERR_STALE')),
   option('subscriptions of a connection; 0 is none', 'maxSubscriptions', told('NATS_ERR_MAX_SUBSCRIPTIONS')),
@@ -62,6 +63,7 @@ export const limits = [
   fixed('those to all devices', maxAwaitedByAll, 'the answer goes nowhere'),
   fixed('bytes of them all', maxAwaitedBytes, 'the answer goes nowhere'),
   fixed('reply subjects that a connection may answer by `responses`', maxReplies, 'the oldest may not be answered any more'),
+  fixed('bytes of them', maxReplyBytes, 'likewise'),
   fixed('bytes of remembered routes', routes.maxBytes, 'they are forgotten, and looked up anew'),
   option('patterns that a shared queue is asked for', 'maxPatterns', 'they are collapsed to common prefixes; what nobody here asked for is dropped here'),
   option('messages that a member of a durable group has not acknowledged', 'maxAckPending', 'it gets no more until it does'),

@@ -14,6 +14,8 @@ export interface ListenerRules {
   readonly verifyAndMap: boolean
   /** A user, token or `noAuthUser` of its own, instead of those of the gateway; null for the latter. */
   readonly credentials: Credentials | null
+  /** Milliseconds that a client may take to say who it is; null is that of the gateway. */
+  readonly timeout: number | null
 }
 
 /** A single user, or a token; null is none. Passwords and tokens are plain or bcrypt. */
@@ -34,6 +36,8 @@ export interface Attempt {
   readonly certificate: ClientCertificate | null
   /** The address of the client, without `::ffff:`. */
   readonly address: string
+  /** Whether hooks of the host are asked next, who take a public key as user name for a proven one. */
+  readonly meetsHooks: boolean
   /** Who it has been so far, with the same CONNECT; null where it is new. */
   readonly before: Identity | null
   /** False once the connection has ended: then no time is spent on its password. */

@@ -4,6 +4,7 @@ import { sharedSubjects } from './accounts.ts'
 import type { Attempt, Credentials, ListenerRules } from './attempt.ts'
 import { refusal } from './claim-set.ts'
 import { type Identity, noCredentials, noLimits } from './identity.ts'
+import { isPublicKey } from './nkey.ts'
 import { OperatorMode } from './operator-mode.ts'
 import { kindOf, OptionReader, wrongOption } from './option-reader.ts'
 import { isBcrypt, isSame, matchesPassword } from './passwords.ts'
@@ -29,8 +30,11 @@ function credentialsOf (reader: OptionReader): Credentials {
 }
 
 /** Reads what a listener may have of its own. @throws {NatsError} NATS_ERR_OPTION */
-export function readCredentials (value: unknown, path: string): Credentials {
-  return credentialsOf(new OptionReader(value, path, credentialNames))
+export function readListenerRules (value: unknown, path: string): Pick<ListenerRules, 'credentials' | 'timeout'> {
+  const reader = new OptionReader(value, path, [...credentialNames, 'timeout'])
+  const credentials = credentialsOf(reader)
+  // With nothing but a timeout it asks for what the gateway asks for.
+  return { credentials: Object.values(credentials).every((each) => each === null) ? null : credentials, timeout: reader.integer('timeout', 1) }
 }
 
 /** Tells who a connection is, by what the option `authorization` says. */
@@ -180,6 +184,7 @@ export class Authenticator {
     const { nkey, jwt, key } = prove(options, attempt.nonce, this.now())
     if (key !== '') return identityOf({ name: nameOf(key, '', ''), username: key, shown: { ...noCredentials, nkey, jwt } })
     const { user, pass, auth_token: token } = options
+    if (attempt.meetsHooks && isPublicKey(user, 'user')) throw refusal('the user name is a public key that the client has not signed with')
     if (user !== '') return identityOf({ name: nameOf('', user, ''), username: user, shown: { ...noCredentials, user, pass } })
     return identityOf({ name: nameOf('', '', token), username: null, shown: { ...noCredentials, pass, auth_token: token } })
   }

@@ -19,6 +19,10 @@ interface Reply {
 const maxKnown = 256
 /** Reply subjects of a connection that may be answered; the oldest make room. */
 export const maxReplies = 65_536
+/** Bytes of them, for subjects as long as a control line. */
+export const maxReplyBytes = 4_194_304
+/** What is left of them where they were more: so seldom that it does not matter how many entries a Map has to skip to its oldest. */
+const keptReplyBytes = maxReplyBytes * 7 / 8
 /** Messages with a reply between two looks for replies that are over. */
 const pruneAfter = 1024
 
@@ -28,6 +32,7 @@ export class Permissions {
   private readonly now: () => number
   private readonly known = new Map<string, boolean>()
   private readonly replies = new Map<string, Reply>()
+  private replyBytes = 0
   private notedSincePrune = 0
 
   /** @param now milliseconds from any start */
@@ -55,7 +60,7 @@ export class Permissions {
   takeReply (subject: string): boolean {
     const reply = this.replies.get(subject)
     if (reply === undefined) return false
-    if (--reply.left === 0) this.replies.delete(subject)
+    if (--reply.left === 0) this.forget(subject)
     return reply.until > this.now()
   }
 
@@ -71,16 +76,22 @@ export class Permissions {
     if (responses === null || this.isAllowed(answerSubject(subject))) return
     const now = this.now()
     // To the end, so that the oldest are in front.
-    this.replies.delete(subject)
+    this.forget(subject)
     this.replies.set(detach(subject), { left: responses.max, until: responses.expires < 0 ? Infinity : now + responses.expires })
-    if (++this.notedSincePrune >= pruneAfter) this.prune(now)
+    this.replyBytes += subject.length
+    if (this.replyBytes > maxReplyBytes) this.prune(now, keptReplyBytes)
+    else if (++this.notedSincePrune >= pruneAfter) this.prune(now, maxReplyBytes)
   }
 
-  private prune (now: number): void {
+  private forget (subject: string): void {
+    if (this.replies.delete(subject)) this.replyBytes -= subject.length
+  }
+
+  private prune (now: number, bytes: number): void {
     this.notedSincePrune = 0
     for (const [subject, reply] of this.replies) {
-      if (reply.until > now && this.replies.size <= maxReplies) return
-      this.replies.delete(subject)
+      if (reply.until > now && this.replies.size <= maxReplies && this.replyBytes <= bytes) return
+      this.forget(subject)
     }
   }
 

@@ -8,7 +8,7 @@ import { readPermissions } from './config-permissions.ts'
 import type { ConfigReader } from './config-reader.ts'
 
 const connectionTypes: readonly string[] = ['STANDARD', 'WEBSOCKET', 'LEAFNODE', 'LEAFNODE_WS', 'MQTT', 'MQTT_WS'] satisfies ConnectionType[]
-const credentialKeys = { user: ['username'], pass: ['password'], token: [], timeout: [] } as const
+export const credentialKeys = { user: ['username'], pass: ['password'], token: [], timeout: [] } as const
 
 function readTimeout (reader: ConfigReader, node: ConfigNode | undefined): number | null {
   const time = reader.duration(node, 'seconds')

@@ -1,6 +1,6 @@
 import { Authenticator } from '../auth/authenticator.ts'
 import type { AuthorizationOption } from '../options/authorization.ts'
-import { readCredentials } from './config-authorization.ts'
+import { credentialKeys, readCredentials } from './config-authorization.ts'
 import type { ConfigNode } from './config-parser.ts'
 import type { ConfigReader } from './config-reader.ts'
 import { type MqttAccessOption, mqttRules } from './mqtt-access.ts'
@@ -22,7 +22,7 @@ const ignored = [
 
 function readAccess (reader: ConfigReader, { authorization, no_auth_user: noAuthUser }: Partial<Record<keyof typeof known, ConfigNode>>): MqttAccessOption {
   const block = reader.block(authorization)
-  const { timeout, ...credentials } = readCredentials(reader, block === null ? {} : reader.keys(block, 'mqtt.authorization.', { user: ['username'], pass: ['password'], token: [], timeout: [] }))
+  const { timeout, ...credentials } = readCredentials(reader, block === null ? {} : reader.keys(block, 'mqtt.authorization.', credentialKeys))
   const given = { user: null, pass: null, token: null, ...credentials, noAuthUser: reader.text(noAuthUser) || null }
   // nats-server then asks for nothing.
   if (authorization !== undefined && given.pass !== null && given.user === null) reader.problem(authorization, 'a password needs a user')

@@ -1,6 +1,7 @@
-import type { CredentialsOption } from '../options/authorization.ts'
+import type { ListenerAuthorizationOption } from '../options/authorization.ts'
 import type { WebsocketOptions } from '../options/websocket.ts'
 import { resolveWebsocket } from '../transport/websocket-options.ts'
+import { credentialKeys, readCredentials } from './config-authorization.ts'
 import type { ConfigNode } from './config-parser.ts'
 import type { ConfigReader } from './config-reader.ts'
 import { readTls } from './config-tls.ts'
@@ -26,18 +27,11 @@ const known = {
 
 const ignored = ['advertise', 'headers', 'ping_interval']
 
-const credentialKeys = { user: ['username'], pass: ['password'], token: [] } as const
-
-function readCredentials (reader: ConfigReader, { authorization, no_auth_user: noAuthUser }: Partial<Record<keyof typeof known, ConfigNode>>): CredentialsOption | null {
+function readAuthorization (reader: ConfigReader, { authorization, no_auth_user: noAuthUser }: Partial<Record<keyof typeof known, ConfigNode>>): ListenerAuthorizationOption | null {
   const block = reader.block(authorization)
-  const at = block === null ? {} : reader.keys(block, 'websocket.authorization.', credentialKeys, ['timeout'])
-  const credentials = {
-    user: reader.text(at.user) || null,
-    pass: reader.secret(at.pass) || null,
-    token: reader.secret(at.token) || null,
-    noAuthUser: reader.text(noAuthUser) || null
-  }
-  return Object.values(credentials).every((value) => value === null) ? null : credentials
+  const at = block === null ? {} : reader.keys(block, 'websocket.authorization.', credentialKeys)
+  const given = { ...readCredentials(reader, at), noAuthUser: reader.text(noAuthUser) || null }
+  return Object.values(given).every((value) => value === null) ? null : given
 }
 
 /**
@@ -65,7 +59,7 @@ export function readWebsocket (reader: ConfigReader, node: ConfigNode | undefine
     passCookie: reader.text(at.pass_cookie) || null,
     tokenCookie: reader.text(at.token_cookie) || null,
     mountpoint: reader.text(at.mountpoint),
-    authorization: readCredentials(reader, at)
+    authorization: readAuthorization(reader, at)
   }
   if (port === 0) return null
   if (at.tls === undefined && given.noTls !== true) reader.problem(node, 'websocket needs a tls block, or no_tls: true')

@@ -5,7 +5,7 @@ import type { Authenticator, Outcome } from '../auth/authenticator.ts'
 import type { Identity } from '../auth/identity.ts'
 import { asHost, type Done, type HostBroker, type HostHooks, type PublishPacket } from '../broker/host.ts'
 import { forMqttAlone } from '../broker/mqtt-hooks.ts'
-import { authTimeout } from '../client/login.ts'
+import { authTimeoutOf } from '../client/login.ts'
 import { NatsError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import type { Logger } from '../options.ts'
@@ -24,8 +24,8 @@ export interface MqttAccessOption {
 export const noMqttAccess: MqttAccessOption = { credentials: null, timeout: null }
 
 /** What holds for the connections of the MQTT port. */
-export function mqttRules ({ credentials }: MqttAccessOption): ListenerRules {
-  return { connectionType: 'MQTT', verifyAndMap: false, credentials }
+export function mqttRules ({ credentials, timeout }: MqttAccessOption): ListenerRules {
+  return { connectionType: 'MQTT', verifyAndMap: false, credentials, timeout }
 }
 
 // CONNACK (MQTT 3.1.1, 3.2.2.3), which Aedes translates for MQTT 5.
@@ -118,7 +118,7 @@ export class MqttAccess {
     const next = mqttRules(option)
     if (!isDeepStrictEqual(next, rules)) this.rules = next
     this.authenticator = authenticator
-    this.broker.connectTimeout = authenticator.isRequired(next) ? option.timeout ?? authenticator.timeout ?? authTimeout : this.connectTimeout
+    this.broker.connectTimeout = authenticator.isRequired(next) ? authTimeoutOf(next, this.access) : this.connectTimeout
     return authenticator !== before || this.rules !== rules
   }
 
@@ -154,6 +154,7 @@ export class MqttAccess {
       // Which of them the password is shows when it is compared.
       options: { ...defaultConnectOptions, user, pass, auth_token: pass, jwt: pass },
       nonce: '',
+      meetsHooks: false,
       certificate: null,
       address: addressOf(client),
       before,

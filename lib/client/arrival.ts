@@ -43,4 +43,4 @@ export interface Arrival {
 }
 
 /** What holds for connections that came in over TCP. */
-export const tcpRules: ListenerRules = { connectionType: 'STANDARD', verifyAndMap: false, credentials: null }
+export const tcpRules: ListenerRules = { connectionType: 'STANDARD', verifyAndMap: false, credentials: null, timeout: null }

@@ -1,21 +1,31 @@
+import type { ListenerRules } from '../auth/attempt.ts'
 import type { Identity } from '../auth/identity.ts'
 import { connectionId } from '../broker/identity.ts'
 import { NatsError } from '../errors.ts'
 import { mountpointOf } from '../subject/mountpoint.ts'
 import { fillPlaceholders } from '../subject/placeholders.ts'
+import { tlsTable } from '../transport/tls-options.ts'
 import type { Client } from './client.ts'
+import type { Services } from './services.ts'
 import { assume, attemptOf } from './standing.ts'
 
 type Done = (error: NatsError | null) => void
 
 // How long a client may take to say who it is, in milliseconds (server/const.go AUTH_TIMEOUT).
 export const authTimeout = 2000
+/** Where there is TLS, so much longer than its handshake. */
+export const afterHandshake = 1000
+
+/** How long a client of a listener may take to say who it is (server/opts.go getDefaultAuthTimeout). */
+export function authTimeoutOf (rules: ListenerRules, { authenticator, options: { tls } }: Pick<Services, 'authenticator' | 'options'>): number {
+  return rules.timeout ?? authenticator.timeout ?? (tls === null ? authTimeout : (tls.timeout ?? tlsTable.timeout.default) + afterHandshake)
+}
 
 /** Ends a client in time that has to say who it is, and does not. */
 export function awaitLogIn (client: Client): void {
-  const { authenticator, policy } = client.services
+  const { arrival: { rules }, services } = client
   if (client.state !== 'new' || client.gate.isHeld) return
-  if (authenticator.isRequired(client.arrival.rules) || policy.authenticates) client.clock.awaitConnect(authenticator.timeout ?? authTimeout)
+  if (services.authenticator.isRequired(rules) || services.policy.authenticates) client.clock.awaitConnect(authTimeoutOf(rules, services))
 }
 
 /**

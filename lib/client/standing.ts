@@ -9,8 +9,9 @@ import type { Subscription } from './subscription.ts'
 
 /** What a client has said of itself. @param before who it is already, if it says the same as then */
 export function attemptOf (client: Client, before: Identity | null): Attempt {
-  const { options, certificate, address, arrival: { rules: listener, greeting: { nonce } } } = client
-  return { listener, options, nonce, certificate, address, before, isOpen: () => client.state !== 'closed' }
+  const { options, certificate, address, arrival: { rules: listener, greeting: { nonce } }, services: { policy } } = client
+  const meetsHooks = before === null && policy.authenticates
+  return { listener, options, nonce, certificate, address, meetsHooks, before, isOpen: () => client.state !== 'closed' }
 }
 
 /** It is known who a client is; an error when the account has as many connections as it may. */

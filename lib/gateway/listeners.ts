@@ -2,7 +2,7 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
 import type { ListenerRules } from '../auth/attempt.ts'
-import { readCredentials } from '../auth/authenticator.ts'
+import { readListenerRules } from '../auth/authenticator.ts'
 import { createNonce } from '../auth/nkey.ts'
 import type { Arrival, ClientStream, Greeting } from '../client/arrival.ts'
 import { NatsError } from '../errors.ts'
@@ -33,16 +33,16 @@ export interface ListenerSettings {
 export function checkListeners ({ host, tls, websocket }: ResolvedOptions): ListenerSettings {
   const tlsSettings = tls === null ? null : resolveTls(tls)
   const websocketSettings = websocket === null ? null : resolveWebsocket(websocket, host)
-  const credentials = websocketSettings?.authorization ?? null
+  const authorization = websocketSettings?.authorization ?? null
   checkMountpointIn('websocket.mountpoint', websocketSettings?.mountpoint ?? '')
   return {
     tls: tlsSettings,
     websocket: websocketSettings,
-    tcpRules: { connectionType: 'STANDARD', verifyAndMap: tlsSettings?.verifyAndMap ?? false, credentials: null },
+    tcpRules: { connectionType: 'STANDARD', verifyAndMap: tlsSettings?.verifyAndMap ?? false, credentials: null, timeout: null },
     websocketRules: {
       connectionType: 'WEBSOCKET',
       verifyAndMap: websocketSettings?.tls?.verifyAndMap ?? false,
-      credentials: credentials === null ? null : readCredentials(credentials, 'websocket.authorization')
+      ...authorization === null ? { credentials: null, timeout: null } : readListenerRules(authorization, 'websocket.authorization')
     }
   }
 }

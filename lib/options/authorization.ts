@@ -60,9 +60,13 @@ export interface CredentialsOption {
   readonly noAuthUser?: string | null
 }
 
-export interface AuthorizationOption extends CredentialsOption {
+/** What a listener may have of its own. */
+export interface ListenerAuthorizationOption extends CredentialsOption {
   /** Milliseconds that a client may take to send CONNECT. */
   readonly timeout?: number | null
+}
+
+export interface AuthorizationOption extends ListenerAuthorizationOption {
   readonly users?: readonly UserOption[] | null
   readonly accounts?: readonly AccountOption[] | null
   /** For users that have none of their own. */

@@ -1,4 +1,4 @@
-import type { CredentialsOption } from './authorization.ts'
+import type { ListenerAuthorizationOption } from './authorization.ts'
 import type { TlsOptions } from './tls.ts'
 
 /**
@@ -20,5 +20,5 @@ export interface WebsocketOptions {
   passCookie?: string | null
   tokenCookie?: string | null
   mountpoint?: string | null
-  authorization?: CredentialsOption | null
+  authorization?: ListenerAuthorizationOption | null
 }

@@ -20,7 +20,7 @@ export interface WebsocketSettings {
   readonly cookies: Readonly<Record<CookieField, string | null>>
   /** Null is that of the gateway. */
   readonly mountpoint: string | null
-  /** A user, token or `noAuthUser` of its own; null is that of the gateway. */
+  /** A user, token or `noAuthUser` of its own, and a timeout; null is that of the gateway. */
   readonly authorization: object | null
 }
 
@@ -52,7 +52,7 @@ export const websocketTable = {
   passCookie: { default: null, check: cookie, key: 'websocket.pass_cookie', doc: 'Likewise `pass`.' },
   tokenCookie: { default: null, check: cookie, key: 'websocket.token_cookie', doc: 'Likewise `auth_token`.' },
   mountpoint: { default: null, check: optional(text(/^/, 'a string')), key: 'websocket.mountpoint', doc: 'Topic prefix of its clients, where it is not that of the gateway.' },
-  authorization: { default: null, check: optional({ allowed: 'an object', test: (value) => typeof value === 'object' && !Array.isArray(value) }), key: 'websocket.authorization', live: true, doc: '`user` and `pass`, `token` or `noAuthUser`, where they are not those of the gateway.' }
+  authorization: { default: null, check: optional({ allowed: 'an object', test: (value) => typeof value === 'object' && !Array.isArray(value) }), key: 'websocket.authorization', live: true, doc: '`user` and `pass`, `token` or `noAuthUser`, and `timeout`, where they are not those of the gateway.' }
 } as const satisfies Record<keyof WebsocketOptions, OptionRow>
 
 /**

@@ -6,12 +6,12 @@ import { NatsError } from '../../lib/errors.ts'
 import type { AuthorizationOption } from '../../lib/options/authorization.ts'
 import { type ConnectOptions, defaultConnectOptions } from '../../lib/wire/connect.ts'
 
-export const tcp: ListenerRules = { connectionType: 'STANDARD', verifyAndMap: false, credentials: null }
-export const websocket: ListenerRules = { connectionType: 'WEBSOCKET', verifyAndMap: false, credentials: null }
+export const tcp: ListenerRules = { connectionType: 'STANDARD', verifyAndMap: false, credentials: null, timeout: null }
+export const websocket: ListenerRules = { connectionType: 'WEBSOCKET', verifyAndMap: false, credentials: null, timeout: null }
 export const nonce = 'abcDEF_123-xyzQ'
 
 export function attempt (options: Partial<ConnectOptions> = {}, rest: Partial<Attempt> = {}): Attempt {
-  return { listener: tcp, options: { ...defaultConnectOptions, ...options }, nonce, certificate: null, address: '127.0.0.1', before: null, isOpen: () => true, ...rest }
+  return { listener: tcp, options: { ...defaultConnectOptions, ...options }, nonce, certificate: null, address: '127.0.0.1', meetsHooks: false, before: null, isOpen: () => true, ...rest }
 }
 
 /** A signature as clients send it. */

@@ -3,7 +3,7 @@ import bcrypt from 'bcryptjs'
 import t from 'tap'
 import type { Identity } from '../../lib/auth/identity.ts'
 import { createNonce } from '../../lib/auth/nkey.ts'
-import { readCredentials } from '../../lib/auth/authenticator.ts'
+import { readListenerRules } from '../../lib/auth/authenticator.ts'
 import { attempt, authenticator, nonce, outcome, sign, tcp, websocket, wrongOption } from './attempts.ts'
 
 const hash = bcrypt.hashSync('foobar', 4)
@@ -173,14 +173,20 @@ t.test('users may be bound to a kind of connection', async (t) => {
 })
 
 t.test('a listener may have credentials of its own', async (t) => {
-  const own = { ...websocket, credentials: readCredentials({ token: 'T' }, 'websocket') }
+  const mere = { ...websocket, ...readListenerRules({ timeout: 1 }, 'websocket') }
+  t.equal(mere.timeout, 1)
+  t.ok(authenticator({ token: 'T' }, [tcp, mere]).isAnnounced(mere), 'a timeout alone lets nobody in')
+  for (const timeout of [0, -1, 1.5, '1', true]) {
+    t.throws(() => readListenerRules({ timeout }, 'websocket.authorization'), { code: 'NATS_ERR_OPTION', message: /'websocket\.authorization\.timeout' is .* a whole number from 1/ })
+  }
+  const own = { ...websocket, ...readListenerRules({ token: 'T' }, 'websocket') }
   const open = authenticator(null, [tcp, own])
   t.notOk(open.isRequired(tcp))
   t.ok(open.isAnnounced(own))
   t.equal(await name(open.authenticate(attempt({ auth_token: 'T' }, { listener: own }))), 'Token "[REDACTED]"')
   t.equal(await name(open.authenticate(attempt({}, { listener: own }))), 'wrong password or token')
   t.equal(await name(open.authenticate(attempt())), 'User "N/A"')
-  const guest = { ...websocket, credentials: readCredentials({ noAuthUser: 'guest' }, 'websocket') }
+  const guest = { ...websocket, ...readListenerRules({ noAuthUser: 'guest' }, 'websocket') }
   const some = authenticator({ users: [{ user: 'guest', pass: 'x' }] }, [tcp, guest])
   t.ok(some.isAnnounced(tcp))
   t.notOk(some.isAnnounced(guest))
@@ -270,7 +276,7 @@ t.test('says what is wrong with the option', async (t) => {
     t.ok(text.includes(message), `${JSON.stringify(option)}: ${text}`)
     t.notOk(text.includes('S3CRET'), 'without secrets')
   }
-  t.match(wrongOption({ users: [of] }, [{ ...websocket, credentials: readCredentials({ noAuthUser: 'x' }, 'websocket') }]), /websocket.authorization.noAuthUser' is x/)
+  t.match(wrongOption({ users: [of] }, [{ ...websocket, ...readListenerRules({ noAuthUser: 'x' }, 'websocket') }]), /websocket.authorization.noAuthUser' is x/)
 })
 
 t.test('permissions of the option', async (t) => {

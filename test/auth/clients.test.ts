@@ -4,7 +4,9 @@ import { type ConnectionOptions, connect, credsAuthenticator, jwtAuthenticator, 
 import bcrypt from 'bcryptjs'
 import * as older from 'nats'
 import t, { type Test } from 'tap'
+import { freePort } from '../helper/processes.ts'
 import { connect as connectRaw } from '../helper/raw.ts'
+import { dialNats } from '../secure/web-client.ts'
 import { Chain, second } from './jwts.ts'
 import { servers } from './servers.ts'
 
@@ -255,6 +257,19 @@ for (const { name, start } of servers) {
       const client = await connectRaw(t, await start(t, config), null)
       t.equal(client.info['auth_required'], true)
       t.equal(await client.end(), "-ERR 'Authentication Timeout'\r\n")
+    }
+  })
+
+  t.test(`WebSocket clients have a time of their own to say who they are, at ${name}`, async (t) => {
+    for (const authorization of ['timeout: 0.1', 'token: W, timeout: 0.1']) {
+      const port = await freePort()
+      await start(t, `authorization { token: T, timeout: 600 }\nwebsocket { listen: "127.0.0.1:${port}", no_tls: true, authorization { ${authorization} } }`)
+      const silent = await dialNats(t, `ws://127.0.0.1:${port}`)
+      t.equal(silent.info['auth_required'], true)
+      t.equal(await silent.end(), "-ERR 'Authentication Timeout'\r\n")
+      const client = await dialNats(t, `ws://127.0.0.1:${port}`)
+      client.send(`CONNECT {"verbose":false,"auth_token":"${authorization.startsWith('token') ? 'W' : 'T'}"}\r\n`)
+      t.equal(await client.fence(), '')
     }
   })
 

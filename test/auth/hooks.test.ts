@@ -96,6 +96,52 @@ for (const { name, create } of versions) {
     t.match(library.info, { auth_required: true, nonce: /^.{11,}$/ })
   })
 
+  t.test(`${name}: a public key is no user name, unless it is proven or configured`, async (t) => {
+    const asked: unknown[] = []
+    const watch = (hooks: HostHooks): void => {
+      hooks.preConnect = (_client, packet, callback) => {
+        asked.push(packet.username)
+        callback(null, true)
+      }
+      hooks.authenticate = (_client, username, _password, callback) => {
+        asked.push(username)
+        callback(null, true)
+      }
+    }
+    const { hooks, natsPort } = await start(t)
+    const key = createUser()
+    const other = createUser()
+    const nkey = key.getPublicKey()
+    t.equal(await answerTo(t, natsPort, { user: nkey }), '', 'as nats-server, where no hook asks who it is')
+    watch(hooks)
+    const thefts: readonly (readonly [string, object | ((nonce: string) => object)])[] = [
+      ['alone', { user: nkey }],
+      ['with a password', { user: nkey, pass: 'pw', auth_token: 'T' }],
+      ['beside the key, without signature', { user: nkey, nkey }],
+      ['beside the key, signed by another', (nonce) => ({ user: nkey, nkey, sig: sign(other, nonce) })]
+    ]
+    for (const [how, options] of thefts) {
+      t.equal(await answerTo(t, natsPort, options), violation, how)
+      t.strictSame(asked.splice(0), [], `${how}: no hook is asked`)
+    }
+    t.equal(await answerTo(t, natsPort, (nonce) => ({ user: nkey, nkey: other.getPublicKey(), sig: sign(other, nonce) })), '')
+    t.strictSame(asked.splice(0), [other.getPublicKey(), other.getPublicKey()], 'a proven key counts, the name does not')
+    const near = [`${nkey.slice(0, -1)}${nkey.endsWith('A') ? 'B' : 'A'}`, nkey.toLowerCase(), createAccount().getPublicKey()]
+    for (const user of near) {
+      t.equal(await answerTo(t, natsPort, { user }), '')
+      t.strictSame(asked.splice(0), [user, user], 'what is the key of no user is a name like any other')
+    }
+    const again = await connect(t, natsPort, { user: 'ann' })
+    asked.length = 0
+    again.send(`CONNECT {"verbose":false,"user":"${nkey}"}\r\n`)
+    t.equal(await again.end(), violation, 'nor does a client become one')
+    t.strictSame(asked, [])
+    const configured = await start(t, { authorization: { users: [{ user: nkey, pass: 'pw' }] } })
+    watch(configured.hooks)
+    t.equal(await answerTo(t, configured.natsPort, { user: nkey, pass: 'pw' }), '')
+    t.strictSame(asked.splice(0), [nkey, nkey])
+  })
+
   t.test(`${name}: authenticate comes after the option authorization, and either refuses`, async (t) => {
     const key = createUser()
     const asked: unknown[] = []

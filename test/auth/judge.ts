@@ -29,6 +29,6 @@ export async function theirs (client: RawClient, options: Options): Promise<stri
 
 export async function ours (to: Authenticator, options: Options, rest: Partial<Attempt> & Pick<Attempt, 'nonce'>): Promise<{ answer: string, permissions: Permissions | null }> {
   const connect = parseConnect(JSON.stringify(options), defaultConnectOptions) ?? defaultConnectOptions
-  const result = await to.authenticate({ listener: tcp, certificate: null, address: '127.0.0.1', before: null, isOpen: () => true, options: connect, ...rest })
+  const result = await to.authenticate({ listener: tcp, certificate: null, address: '127.0.0.1', meetsHooks: false, before: null, isOpen: () => true, options: connect, ...rest })
   return result instanceof NatsError ? { answer: `-ERR '${result.wire}'\r\n`, permissions: null } : { answer: '+OK\r\n', permissions: result.permissions }
 }

@@ -138,6 +138,28 @@ t.test('replies that nobody answers take bounded memory', async (t) => {
   t.ok(held(brief) <= 10 + 1024, String(held(brief)))
 })
 
+t.test('long replies that nobody answers take bounded memory too', async (t) => {
+  const some = permissions({ publish: { allow: [] }, responses: { max: 2, expires: -1 } })
+  const { replies } = some as unknown as { replies: Map<string, unknown> }
+  const name = (i: number): string => `inbox.${i}.`.padEnd(4000, 'x')
+  let most = 0
+  for (let i = 0; i < 5000; i++) {
+    some.noteReply(name(i))
+    // Answered once, and got again: neither counts twice, nor not at all.
+    if (i % 2 === 0) some.mayPublish(name(i))
+    some.noteReply(name(i))
+    if (i % 3 === 0) some.mayPublish(name(i))
+    if (i % 3 === 0) some.mayPublish(name(i))
+    most = Math.max(most, replies.size)
+  }
+  t.ok(most <= 4_194_304 / 4000, `${most} at most`)
+  t.ok(replies.size > 0.8 * 4_194_304 / 4000, `${replies.size} at the end`)
+  const held = [...replies.keys()]
+  t.strictSame(held, Array.from({ length: 5000 }, (_, i) => name(i)).filter((_, i) => i % 3 !== 0).slice(-held.length), 'the oldest made room')
+  for (let i = 0; i < 1000; i++) some.noteReply(`short.${i}`)
+  t.ok(held.slice(-500).every((subject) => some.mayPublish(subject)), 'short ones take little')
+})
+
 const token = fc.constantFrom('a', 'b', '*')
 const filter = fc.tuple(fc.array(token, { minLength: 1, maxLength: 3 }), fc.boolean()).map(([tokens, rest]) => [...tokens, ...rest ? ['>'] : []].join('.'))
 const subjects = ['a', 'b', 'c'].flatMap((x) => [x, ...['a', 'b', 'c'].flatMap((y) => [`${x}.${y}`, ...['a', 'b', 'c'].flatMap((z) => [`${x}.${y}.${z}`, ...['a', 'c'].flatMap((u) => [`${x}.${y}.${z}.${u}`, `${x}.${y}.${z}.${u}.a`])])])])

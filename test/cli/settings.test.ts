@@ -134,6 +134,14 @@ t.test('credentials of the command line stand in the place of a single user or t
   t.throws(() => run(['--user', 'a', '--auth', 'S3CRET']), { code: 'NATS_ERR_OPTION', message: "option 'authorization' is one with a token and a user" })
 })
 
+t.test('WebSocket clients have a timeout of their own', async (t) => {
+  const of = (authorization: string): unknown => withFile(t, `authorization { token: T, timeout: 5 }\nwebsocket { port: 1, no_tls: true, ${authorization} }`).gateway.websocket?.authorization
+  t.match(of('authorization { timeout: 1 }'), { user: null, pass: null, token: null, noAuthUser: null, timeout: 1000 })
+  t.match(of('authentication { token: W, timeout: "300ms" }'), { token: 'W', timeout: 300 })
+  t.equal(of('authorization { timeout: 0 }'), undefined, 'the default')
+  t.throws(() => of('authorization { timeout: -1 }'), { code: 'NATS_ERR_CONFIG' })
+})
+
 t.test('MQTT clients have the users of NATS clients, unless the mqtt block says otherwise', async (t) => {
   const none = { credentials: null, timeout: null }
   t.match(run(['--auth', 'T']), { mqttAccess: none, warnings: [] })

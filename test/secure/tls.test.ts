@@ -7,11 +7,12 @@ import type { AuthorizationOption, GatewayOptions, TlsOptions } from '../../lib/
 import type { Teardown } from '../helper/brokers.ts'
 import { startHost, type Host } from '../helper/brokers.ts'
 import { CertificateAuthority } from '../helper/certificate-authority.ts'
+import { servers } from '../auth/servers.ts'
 import { connect, RawClient } from '../helper/raw.ts'
 
 const authority = new CertificateAuthority(t)
 const { ca } = authority
-const { cert, key } = authority.local()
+const { cert, key, certFile, keyFile } = authority.local()
 const device = authority.issue('device', 'email:device@example.com,DNS:device.example.com')
 
 const libraries = [
@@ -217,3 +218,16 @@ t.test('what is wrong with the option is said before anything listens', async (t
   await t.rejects(startHost(t, { nats: { tls: { certFile: '/nowhere.pem', keyFile: '/nowhere.pem' } } }), { code: 'NATS_ERR_OPTION', message: /option 'tls\.certFile' is unreadable/ })
   await t.rejects(startHost(t, { nats: { tls: { cret: '' } as TlsOptions } }), { code: 'NATS_ERR_OPTION_UNKNOWN', message: /tls\.cret/ })
 })
+
+for (const { name, start } of servers) {
+  t.test(`a client has a second more than the handshake to say who it is, at ${name}`, async (t) => {
+    const port = await start(t, `authorization { token: T }\ntls { cert_file: "${certFile}", key_file: "${keyFile}", timeout: 3 }`)
+    const client = await upgrade(t, port)
+    await once(client.stream, 'secureConnect')
+    const began = Date.now()
+    t.equal((await client.end()).replace('PING\r\n', ''), "-ERR 'Authentication Timeout'\r\n")
+    // It began a little earlier.
+    const time = Date.now() - began
+    t.ok(time > 3500, `${time} ms`)
+  })
+}

@@ -64,11 +64,15 @@ export class Facade extends EventEmitter {
     this.on('error', () => { this.close() })
   }
 
+  /** Ends a client whose id is another one's now, where it is a NATS connection. */
+  static takeOver (client: unknown): void {
+    if (client instanceof Facade) client.target.end(true)
+  }
+
   /** Makes the connection one of the broker's clients. */
   register (): void {
-    const before = this.broker.clients[this.id]
-    // Aedes 1 closes it as the host does, without a word why.
-    if (before instanceof Facade) before.target.end(true)
+    // Aedes 1 closes who has the id as the host does, without a word why.
+    Facade.takeOver(this.broker.clients[this.id])
     this.registered = true
     this.broker.registerClient(this)
     this.connecting = false

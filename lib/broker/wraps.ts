@@ -6,6 +6,7 @@ import { counterStart, ownIdPrefix } from './identity.ts'
 import { type EnqueueStore, PublishOrder } from './publish-order.ts'
 import { QueueOrder } from './queue-order.ts'
 import { DirectStore, SerialStore } from './serial-store.ts'
+import { tellOfTakeovers } from './takeovers.ts'
 import { wrap, wrapHook } from './wrap.ts'
 
 // Everything of the host that the gateway wraps, and why. All of it is undone when the gateway closes.
@@ -15,6 +16,8 @@ import { wrap, wrapHook } from './wrap.ts'
 //   mq.emit                                           to emit what is stored in the order of the broker's counter,
 //                                                     header blocks as they were published, to see on a shared queue
 //                                                     what this node publishes, and to keep from it what nobody wants
+//   Aedes' listener to `$SYS/+/new/clients`           to tell a NATS client why it is closed whose id a client of another
+//                                                     node has now
 //   broker.preConnect                                 to refuse MQTT clients whose id begins with `nats:`
 //   broker.publish                                    to know what is under way, and in which order
 //   broker.authorizePublish                           to have QoS 1 publishes stored before PUBACK (`confirm`)
@@ -198,7 +201,8 @@ export function installWraps (broker: HostBroker, shared: boolean, { confirm, re
   const undoPublish = wrapPublish(broker, order, confirmer, active)
   const preConnect = wrapHook(broker, 'preConnect', (hook) => guardPreConnect(hook, reports, active))
   const authorizePublish = confirmer === null ? null : wrapHook(broker, 'authorizePublish', (hook) => confirmer.guard(hook))
-  const undo = [...wrapQueue(broker.mq, queueOrder, order, headers, reports, active), wrapPersistence(broker.persistence, order, active)]
+  const undoTelling = shared ? tellOfTakeovers(broker) : nothing
+  const undo = [...wrapQueue(broker.mq, queueOrder, order, headers, reports, active), wrapPersistence(broker.persistence, order, active), undoTelling]
   return {
     order,
     headers,

@@ -2,9 +2,16 @@ import t from 'tap'
 import { connect as connectNats } from '@nats-io/transport-node'
 import { createGateway } from '../../lib/index.ts'
 import { startBroker, startHost, versions } from '../helper/brokers.ts'
+import { until } from '../helper/links.ts'
+import { startRedis } from '../helper/processes.ts'
 import { connect } from '../helper/raw.ts'
+import { startRedisHost } from '../helper/redis-nodes.ts'
 
 /* eslint-disable no-template-curly-in-string -- placeholders of the option clientId */
+
+interface Matching {
+  readonly _matcher: { match (topic: string): { name: string }[] }
+}
 
 function ids (broker: object): string[] {
   return Object.keys((broker as { clients: object }).clients).sort()
@@ -46,6 +53,33 @@ for (const { name, create } of versions) {
     const other = await connect(t, natsPort, { name: 'one' })
     await library.closed()
     t.equal(await other.fence(), '')
+  })
+
+  t.test(`${name}: so does one on another node; who the host closes is told nothing`, async (t) => {
+    const { port } = await startRedis(t)
+    const start = (): ReturnType<typeof startRedisHost> => startRedisHost(t, port, { create, nats: { clientId: '${name}' } })
+    const [here, there] = [await start(), await start()]
+    const listeners = (): number => (here.mq as unknown as Matching)._matcher.match('$SYS/x/new/clients').filter(({ name }) => name === 'closeSameClients').length
+    t.equal(listeners(), 0, 'ours stands in for it')
+    const errors: unknown[] = []
+    here.broker.on('clientError', (_client, error) => { errors.push((error as unknown as { code: string }).code) })
+    const first = await connect(t, here.natsPort, { name: 'one' })
+    first.send('SUB a 1\r\n')
+    await first.fence()
+    const second = await connect(t, there.natsPort, { name: 'one' })
+    t.equal(await first.end(), "-ERR 'Session Taken Over'\r\n")
+    t.strictSame(errors, ['NATS_ERR_TAKEN_OVER'])
+    t.strictSame([ids(here.broker), ids(there.broker)], [[], ['nats:one']])
+    t.equal(here.broker.connectedClients, 0)
+    second.send('SUB a 7\r\nPUB a 0\r\n\r\n')
+    t.equal(await second.fence(), 'MSG a 7 0\r\n\r\n')
+    const third = await connect(t, here.natsPort, { name: 'one' })
+    t.equal(await second.end(), "-ERR 'Session Taken Over'\r\n")
+    const [client] = Object.values((here.broker as unknown as { clients: Record<string, { close: () => void }> }).clients)
+    client?.close()
+    t.equal(await third.end(), '')
+    await here.gateway.close()
+    await until(() => listeners() === 1)
   })
 
   t.test(`${name}: who is refused takes nothing over`, async (t) => {

@@ -45,7 +45,7 @@ export const limits = [
   { limit: `until CONNECT, where credentials are asked for, ms; with \`tls\` the default is \`tls.timeout\` and ${afterHandshake}`, option: 'authorization.timeout', value: String(authTimeout), exceeding: `${told('NATS_ERR_AUTHENTICATION_TIMEOUT')}; anything else than CONNECT ends it at its first byte` },
   { limit: 'the same for WebSocket clients, ms; null is that time', option: 'websocket.authorization.timeout', value: 'null', exceeding: 'likewise' },
   fixed('JWT, bytes', maxLength, told('NATS_ERR_AUTHORIZATION')),
-  option('unanswered PINGs, one each `pingInterval` of silence', 'pingMax', told('NATS_ERR_STALE')),
+  option('unanswered PINGs, one each `pingInterval` of silence; while a connection is not read none counts', 'pingMax', told('NATS_ERR_STALE')),
   option('subscriptions of a connection; 0 is none', 'maxSubscriptions', told('NATS_ERR_MAX_SUBSCRIPTIONS')),
   option('tokens of a subscription; 0 is none', 'maxSubTokens', told('NATS_ERR_TOO_MANY_TOKENS')),
   option('bytes that wait for a connection to read them; live messages that wait for retained ones as many again', 'maxPending', 'closed as slow consumer, without a word'),

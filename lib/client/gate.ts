@@ -11,6 +11,8 @@ export class Gate {
   private readonly socket: Duplex
   private readonly parser: Parser
   private readonly finished: () => void
+  /** How often it has been read again after a hold. */
+  releases = 0
   private holds = 0
   private ended = false
   private closed = false
@@ -43,6 +45,7 @@ export class Gate {
 
   release (): void {
     if (--this.holds > 0 || this.closed) return
+    this.releases++
     this.parser.resume()
     // What the parser went on with may hold again.
     if (this.holds > 0) return

@@ -2,6 +2,7 @@ import { firstPingInterval, firstPingJitter, rttMaxAge } from '../wire/limits.ts
 
 /** What keepalive needs of its connection. */
 export interface KeepaliveOwner {
+  readonly gate: { readonly isHeld: boolean, readonly releases: number }
   sendPing (): void
   stale (): void
 }
@@ -19,6 +20,7 @@ export class Keepalive {
   private unanswered = 0
   private pingedAt = 0
   private wasActive = false
+  private releases = 0
 
   constructor (owner: KeepaliveOwner, interval: number, max: number) {
     this.owner = owner
@@ -66,7 +68,15 @@ export class Keepalive {
     this.timer = setTimeout(() => { this.tick() }, delay)
   }
 
+  /** Answers are not seen while the client is not read: PINGs that it has not answered count from then on that it is. */
+  private forgive (): void {
+    const { isHeld, releases } = this.owner.gate
+    if (isHeld || releases !== this.releases) this.unanswered = 0
+    this.releases = releases
+  }
+
   private tick (): void {
+    this.forgive()
     const now = Date.now()
     const rttWanted = this.rtt === 0 || now - this.pingedAt > rttMaxAge
     if (now - this.lastIn >= this.interval || rttWanted) {

@@ -285,6 +285,26 @@ for (const { name, create } of versions) {
     t.equal(broker.connectedClients, 0)
   })
 
+  t.test(`${name}: who waits for a hook is not stale, who then does not answer is`, async (t) => {
+    const { host, hooks } = await start(t, { pingInterval: 100, pingMax: 1 })
+    let answer = (): void => {}
+    hooks.authenticate = (_client, _username, _password, callback) => { answer = () => { callback(null, true) } }
+    hooks.authorizePublish = (_client, _packet, callback) => { answer = () => { callback(null) } }
+    const client = await connect(t, host.natsPort, null)
+    client.answersPings = false
+    for (const operation of ['CONNECT {"verbose":false}\r\n', 'PUB a 0\r\n\r\n']) {
+      client.send(operation)
+      for (let i = 0; i < 5; i++) {
+        await client.expect('PING\r\n')
+        client.send('PONG\r\n')
+      }
+      answer()
+      client.send('PING\r\n')
+      await client.expect(/(PING\r\n)?PONG\r\n/)
+    }
+    t.match(await client.end(), /PING\r\n-ERR 'Stale Connection'\r\n$/)
+  })
+
   t.test(`${name}: clientError and keepaliveTimeout`, async (t) => {
     const { host } = await start(t, { pingInterval: 20, pingMax: 1 })
     const seen: string[] = []

@@ -11,7 +11,7 @@ import { maxAwaited, maxAwaitedByAll, maxAwaitedBytes } from '../dist/routing/re
 import * as routes from '../dist/routing/route-cache.js'
 import { maxTopic } from '../dist/subject/names.js'
 import { tlsTable } from '../dist/transport/tls-options.js'
-import { joinedOperations, longest, payloads } from '../dist/transport/websocket-handshake.js'
+import { joinedOperations, longest, maxFragments, payloads } from '../dist/transport/websocket-handshake.js'
 import { websocketTable } from '../dist/transport/websocket-options.js'
 import { maxStall, stallShare } from '../dist/wire/limits.js'
 
@@ -56,6 +56,7 @@ export const limits = [
   fixed('bytes of them', backlog.maxBytes, 'likewise'),
   fixed(`message of WebSocket, bytes: ${payloads} times \`maxPayload\`, at most`, longest, 'closed with 1009'),
   fixed('compressed one: `maxPayload`, `maxControlLine` and so many bytes', joinedOperations, 'closed with 1009'),
+  fixed('fragments of a message of WebSocket', maxFragments, 'closed with 1008'),
   fixed('topic of a subject, bytes; levels as `maxTopicLevels` of Aedes', maxTopic, 'the subject is NATS-only'),
   fixed('correlation data in a reply subject, bytes', maxCorrelation, 'it is in the header `Nmqtt-Correlation-Data` alone'),
   option('answer of a device that a rule of `replies` waits for, ms', 'replyTimeout', 'the answer goes nowhere'),

@@ -11,7 +11,7 @@ import { isBcrypt, isSame, matchesPassword } from './passwords.ts'
 import { Permissions } from './permissions.ts'
 import { checkSignature, prove } from './proof.ts'
 import { readRights } from './rights-option.ts'
-import { noUser, type User, Users } from './users.ts'
+import { noUser, shownUser, type User, Users } from './users.ts'
 
 const credentialNames = ['user', 'pass', 'token', 'noAuthUser']
 const names = [...credentialNames, 'timeout', 'users', 'accounts', 'defaultPermissions', 'operators', 'trustedKeys', 'resolverPreload']
@@ -108,7 +108,7 @@ export class Authenticator {
       throw wrongOption(reader.path, 'one with operators and users', 'operators alone')
     }
     if (several && (user !== null || token !== null)) throw wrongOption(reader.path, 'one with a single user or token and several users', 'one of both')
-    if (noAuthUser !== null && !this.users.has(noAuthUser)) throw wrongOption(reader.at('noAuthUser'), noAuthUser, 'one of the users')
+    if (noAuthUser !== null && !this.users.has(noAuthUser)) throw wrongOption(reader.at('noAuthUser'), shownUser(noAuthUser), 'one of the users')
     for (const { connectionType, credentials } of this.listeners) {
       if (credentials !== null) this.checkListener(`${connectionType.toLowerCase()}.authorization`, credentials, several)
     }
@@ -120,7 +120,7 @@ export class Authenticator {
   /** As server/websocket.go validateWebsocketOptions and server/mqtt.go validateMQTTOptions. */
   private checkListener (path: string, { user, token, noAuthUser }: Credentials, several: boolean): void {
     if (several && (user !== null || token !== null)) throw wrongOption(path, 'one with a user or token, where there are users', 'noAuthUser alone')
-    if (noAuthUser !== null && !this.users.has(noAuthUser)) throw wrongOption(`${path}.noAuthUser`, noAuthUser, 'one of the users')
+    if (noAuthUser !== null && !this.users.has(noAuthUser)) throw wrongOption(`${path}.noAuthUser`, shownUser(noAuthUser), 'one of the users')
   }
 
   private credentialsFor (listener: ListenerRules): Credentials {

@@ -53,6 +53,11 @@ function isAllowed (user: User, { connectionType }: ListenerRules): boolean {
   return user.connectionTypes === null || user.connectionTypes.has(connectionType)
 }
 
+/** The name of a user, for messages; somebody may have taken a seed for one. */
+export function shownUser (name: string): string {
+  return isSeed(name) ? 'of a seed' : name
+}
+
 function shownName (name: string): string {
   return isSeed(name) ? 'of a seed' : JSON.stringify(name)
 }
@@ -71,7 +76,7 @@ export class Users {
   add (list: readonly unknown[], path: string, account: string | null, inherited: Rights | null): void {
     for (const [i, value] of list.entries()) {
       const user = readUser(value, `${path}[${i}]`, account, inherited)
-      if (this.has(user.id)) throw wrongOption(`${path}[${i}]`, `${user.id}, who is there already`, 'each user once')
+      if (this.has(user.id)) throw wrongOption(`${path}[${i}]`, `${shownUser(user.id)}, who is there already`, 'each user once')
       const users = user.pass === null ? this.keyed : this.named
       users.set(user.id, user)
     }

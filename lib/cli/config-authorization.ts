@@ -1,6 +1,7 @@
 import { Authenticator } from '../auth/authenticator.ts'
 import { isPublicKey } from '../auth/nkey.ts'
 import { shownKey } from '../auth/option-reader.ts'
+import { shownUser } from '../auth/users.ts'
 import type { AccountOption, AuthorizationOption, ConnectionType, CredentialsOption, UserOption } from '../options/authorization.ts'
 import { type OperatorNodes, readOperators } from './config-operators.ts'
 import type { ConfigNode } from './config-parser.ts'
@@ -68,7 +69,7 @@ function readAccount (reader: ConfigReader, name: string, node: ConfigNode): Acc
   if (block === null) return null
   const at = reader.keys(block, `accounts.${name}.`, { users: [], default_permissions: [], nkey: [] }, ignoredOfAccounts)
   const nkey = reader.text(at.nkey)
-  if (nkey !== null && !isPublicKey(nkey, 'account')) reader.problem(node, `${nkey} is no public nkey of an account`)
+  if (nkey !== null && !isPublicKey(nkey, 'account')) reader.problem(node, `${shownKey(nkey)} is no public nkey of an account`)
   return { name, users: readUsers(reader, at.users), defaultPermissions: readPermissions(reader, at.default_permissions) }
 }
 
@@ -128,9 +129,9 @@ function checkTogether (reader: ConfigReader, auth: Read, node: ConfigNode, hasU
   if (several && auth.user !== null) reader.problem(node, 'a single user and users or accounts exclude each other')
   if (several && auth.token !== null) reader.problem(node, 'a token and users or accounts exclude each other')
   const twice = ids.find((id, i) => ids.indexOf(id) < i)
-  if (twice !== undefined) reader.problem(node, `the user ${twice} occurs twice`)
+  if (twice !== undefined) reader.problem(node, `the user ${shownUser(twice)} occurs twice`)
   if (noAuthUser !== undefined && auth.noAuthUser !== null && !ids.includes(auth.noAuthUser ?? '')) {
-    reader.problem(noAuthUser, `no_auth_user is ${auth.noAuthUser}, who is not among the users`)
+    reader.problem(noAuthUser, `no_auth_user is ${shownUser(auth.noAuthUser ?? '')}, who is not among the users`)
   }
 }
 

@@ -23,6 +23,9 @@ export const joinedOperations = 65_536
 export const payloads = 8
 export const longest = 67_108_864
 
+// Each is an object until the message is whole. As ws has it.
+export const maxFragments = 16_384
+
 // How long a client may take to answer a close frame, in milliseconds.
 const patience = 1000
 
@@ -35,10 +38,11 @@ const compression = {
 }
 
 function createServer (maxPayload: number, perMessageDeflate: false | typeof compression): WebSocketServer {
-  const options: ServerOptions & { closeTimeout: number } = {
+  const options: ServerOptions & { closeTimeout: number, maxFragments: number } = {
     noServer: true,
     clientTracking: false,
     maxPayload,
+    maxFragments,
     perMessageDeflate,
     // The text of NATS is bytes, and an operation may be cut inside a character.
     skipUTF8Validation: true,

@@ -276,6 +276,11 @@ t.test('says what is wrong with the option', async (t) => {
     t.ok(text.includes(message), `${JSON.stringify(option)}: ${text}`)
     t.notOk(text.includes('S3CRET'), 'without secrets')
   }
+  const seed = Buffer.from(createUser().getSeed()).toString()
+  for (const option of [{ users: [{ user: seed }, { user: seed }] }, { users: [of], noAuthUser: seed }, { users: [{ nkey: seed }] }]) {
+    t.match(wrongOption(option), / a seed/)
+    t.notOk(wrongOption(option).includes(seed))
+  }
   t.match(wrongOption({ users: [of] }, [{ ...websocket, ...readListenerRules({ noAuthUser: 'x' }, 'websocket') }]), /websocket.authorization.noAuthUser' is x/)
 })
 

@@ -1,3 +1,4 @@
+import { createUser } from '@nats-io/nkeys'
 import { writeFileSync } from 'node:fs'
 import t from 'tap'
 import type { Test } from 'tap'
@@ -159,6 +160,18 @@ t.test('no error shows a secret', async (t) => {
     const found = problems(t, text).join()
     t.not(found, '', text)
     t.notMatch(found, /S3CRET|99999/)
+  }
+  const seed = Buffer.from(createUser().getSeed()).toString()
+  for (const [text, problem] of [
+    [`authorization { users: [{user: ${seed}}, {user: ${seed}}] }`, /the user of a seed occurs twice/],
+    [`authorization { users: [{user: a}] }\nno_auth_user: ${seed}`, /no_auth_user is of a seed, who is not among the users/],
+    [`authorization { users: [{user: a}] }\nmqtt { no_auth_user: ${seed} }`, /noAuthUser' is of a seed/],
+    [`authorization { users: [{nkey: ${seed}}] }`, /a seed is no public nkey of a user/],
+    [`accounts { A { nkey: ${seed} } }`, /a seed is no public nkey of an account/]
+  ] as const) {
+    const found = problems(t, text).join()
+    t.match(found, problem)
+    t.notOk(found.includes(seed), text.replaceAll(seed, 'S...'))
   }
   t.match(problems(t, 'authorization { user: a, pass: $2b$11$x }'), [/the variable here is not set; a text that begins with \$ goes in quotes/])
 })

@@ -1,8 +1,8 @@
 import t from 'tap'
 import { fuzz } from './fuzz/fuzzer.ts'
 
-// As many as take some ten seconds; `npm run fuzz` goes on for longer, with other seeds.
-const cases = 500
+// As many as take some twenty seconds; `npm run fuzz` goes on for longer, with other seeds.
+const cases = 1000
 // Retained messages and filters of durable groups stay, as they should.
 const mayGrow = 8 * 1024 * 1024
 

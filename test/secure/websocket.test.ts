@@ -62,6 +62,20 @@ t.test('how a connection ends is told by code and text', async (t) => {
   }
 })
 
+t.test('a message may come in so many fragments and no more', async (t) => {
+  const { url } = await start(t)
+  for (const fragments of [16_384, 16_385]) {
+    const client = await dialNats(t, url)
+    client.send(hello)
+    await client.fence()
+    client.webSocket.send(`PUB a ${fragments - 2}\r\n`, { fin: false })
+    for (let i = 2; i < fragments; i++) client.webSocket.send('x', { fin: false })
+    client.webSocket.send('\r\nPING\r\n')
+    if (fragments === 16_384) t.equal(await client.expect('PONG\r\n'), 'PONG\r\n')
+    else t.equal(await client.closed, '1008 ')
+  }
+})
+
 t.test('silence, too many connections, a stop and lame duck mode end connections too', async (t) => {
   const stale = await start(t, {}, { pingInterval: 1, pingMax: 1 })
   const silent = await dialNats(t, stale.url)

@@ -5,6 +5,7 @@ import { maxCorrelation } from '../dist/broker/correlation.js'
 import * as backlog from '../dist/client/backlog.js'
 import { patience } from '../dist/client/farewell.js'
 import { afterHandshake, authTimeout } from '../dist/client/login.js'
+import { maxHeld, maxWaiting, windowBytes } from '../dist/cluster/out-link.js'
 import { errorTable } from '../dist/errors.js'
 import { optionTable } from '../dist/options.js'
 import { maxAwaited, maxAwaitedByAll, maxAwaitedBytes } from '../dist/routing/replies.js'
@@ -66,6 +67,9 @@ export const limits = [
   fixed('reply subjects that a connection may answer by `responses`', maxReplies, 'the oldest may not be answered any more'),
   fixed('bytes of them', maxReplyBytes, 'likewise'),
   fixed('bytes of remembered routes', routes.maxBytes, 'they are forgotten, and looked up anew'),
+  fixed('bytes that another node has not acknowledged', windowBytes, 'NATS clients that publish to it are not read, for as long as it takes as much in 5 s'),
+  fixed('bytes that wait for it besides, once they are read again', maxWaiting, 'given up, counted, logged'),
+  fixed('and while they are not', maxHeld, 'likewise'),
   option('patterns that a shared queue is asked for', 'maxPatterns', 'they are collapsed to common prefixes; what nobody here asked for is dropped here'),
   option('messages that a member of a durable group has not acknowledged', 'maxAckPending', 'it gets no more until it does'),
   option('acknowledgement of one, ms', 'ackWait', 'the message goes to the next member'),

@@ -54,17 +54,17 @@ function isAllowed (user: User, { connectionType }: ListenerRules): boolean {
 }
 
 /** The name of a user, for messages; somebody may have taken a seed for one. */
-export function shownUser (name: string): string {
-  return isSeed(name) ? 'of a seed' : name
+export function shownUser (name: string, shown = name): string {
+  return isSeed(name) ? 'of a seed' : shown
 }
 
-function shownName (name: string): string {
-  return isSeed(name) ? 'of a seed' : JSON.stringify(name)
+function quotedUser (name: string): string {
+  return shownUser(name, JSON.stringify(name))
 }
 
 /** The refusal of somebody who says to be a user that there is not. */
 export function noUser (name: string): NatsError {
-  return refusal(`there is no user ${shownName(name)}`)
+  return refusal(`there is no user ${quotedUser(name)}`)
 }
 
 /** The users of the configuration, by name and by nkey. */
@@ -111,7 +111,7 @@ export class Users {
   /** @throws {NatsError} NATS_ERR_AUTHORIZATION where there is none, or not for this listener */
   withKey (key: string, listener: ListenerRules): User {
     const user = this.find(this.keyed, key, listener)
-    if (user === null) throw refusal(`no user has the nkey ${shownName(key)}`)
+    if (user === null) throw refusal(`no user has the nkey ${quotedUser(key)}`)
     return user
   }
 

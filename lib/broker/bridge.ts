@@ -6,7 +6,7 @@ import { type Message, messageWith, rewritten } from '../wire/message.ts'
 import { detach } from '../wire/text.ts'
 import { replySubject } from './correlation.ts'
 import type { Done, PacketProperties, PublishPacket } from './host.ts'
-import { isNatsBorn, RemoteOrigin } from './identity.ts'
+import { isNatsBorn, originOf, RemoteOrigin } from './identity.ts'
 import type { HostLink } from './link.ts'
 import { copyOfProperties, headerOf, headerWith, propertiesOf, type Publishing, publishingOf, qosMask, retainFlag } from './properties.ts'
 import type { PublishRules } from './publish-rules.ts'
@@ -108,7 +108,7 @@ export class Bridge {
 
   /** A packet for one call of `authorizeForward`: the one that came in, or one for a message from NATS or from another node. */
   forwardPacket (message: Message, clientId: string | undefined): PublishPacket {
-    const origin = message.origin as PublishPacket | RemoteOrigin | null
+    const origin = originOf(message)
     if (isPacket(origin)) {
       const packet = { ...origin }
       if (packet.properties !== undefined && packet.properties !== null) packet.properties = copyOfProperties(packet.properties)
@@ -142,7 +142,7 @@ export class Bridge {
 
   /** The properties that a hook was shown with a message. */
   private propertiesBefore (message: Message): PacketProperties | undefined {
-    const origin = message.origin as PublishPacket | RemoteOrigin | null
+    const origin = originOf(message)
     if (isPacket(origin)) return origin.properties
     const shown: Partial<PublishPacket> = {}
     if (message.reply !== '' || message.headerSize > 0) this.addProperties(shown, message, 0)

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { Message } from '../wire/message.ts'
 import type { PublishPacket } from './host.ts'
 
 /** Every client id of ours in Aedes begins with it; MQTT clients may have no such id. */
@@ -22,6 +23,11 @@ export class RemoteOrigin {
     this.clientId = clientId
     this.retain = retain
   }
+}
+
+/** What a message was published as, where that is known; null for one from NATS that entered here and was not stored. */
+export function originOf ({ origin }: Message): PublishPacket | RemoteOrigin | null {
+  return origin as PublishPacket | RemoteOrigin | null
 }
 
 /** Whether a NATS client published this packet, at this node or another one. */

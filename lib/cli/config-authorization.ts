@@ -1,15 +1,16 @@
+import type { Credentials } from '../auth/attempt.ts'
 import { Authenticator } from '../auth/authenticator.ts'
 import { isPublicKey } from '../auth/nkey.ts'
 import { shownKey } from '../auth/option-reader.ts'
 import { shownUser } from '../auth/users.ts'
-import type { AccountOption, AuthorizationOption, ConnectionType, CredentialsOption, UserOption } from '../options/authorization.ts'
+import type { AccountOption, AuthorizationOption, ConnectionType, UserOption } from '../options/authorization.ts'
 import { type OperatorNodes, readOperators } from './config-operators.ts'
 import type { ConfigNode } from './config-parser.ts'
 import { readPermissions } from './config-permissions.ts'
 import type { ConfigReader } from './config-reader.ts'
 
 const connectionTypes: readonly string[] = ['STANDARD', 'WEBSOCKET', 'LEAFNODE', 'LEAFNODE_WS', 'MQTT', 'MQTT_WS'] satisfies ConnectionType[]
-export const credentialKeys = { user: ['username'], pass: ['password'], token: [], timeout: [] } as const
+const credentialKeys = { user: ['username'], pass: ['password'], token: [], timeout: [] } as const
 
 function readTimeout (reader: ConfigReader, node: ConfigNode | undefined): number | null {
   const time = reader.duration(node, 'seconds')
@@ -19,13 +20,20 @@ function readTimeout (reader: ConfigReader, node: ConfigNode | undefined): numbe
 }
 
 /** A single user or a token, with the time for CONNECT. */
-export function readCredentials (reader: ConfigReader, at: Partial<Record<keyof typeof credentialKeys, ConfigNode>>): CredentialsOption & { timeout: number | null } {
+function readCredentials (reader: ConfigReader, at: Partial<Record<keyof typeof credentialKeys, ConfigNode>>): Omit<Credentials, 'noAuthUser'> & { timeout: number | null } {
   return {
     user: reader.text(at.user) || null,
     pass: reader.secret(at.pass) || null,
     token: reader.secret(at.token) || null,
     timeout: readTimeout(reader, at.timeout)
   }
+}
+
+/** What a block of a listener has of its own. @param path of the block `authorization` in it */
+export function readListenerAuthorization (reader: ConfigReader, path: string, { authorization, no_auth_user: noAuthUser }: Partial<Record<'authorization' | 'no_auth_user', ConfigNode>>): Credentials & { timeout: number | null } {
+  const block = reader.block(authorization)
+  const at = block === null ? {} : reader.keys(block, path, credentialKeys)
+  return { ...readCredentials(reader, at), noAuthUser: reader.text(noAuthUser) || null }
 }
 
 function readConnectionTypes (reader: ConfigReader, node: ConfigNode | undefined): ConnectionType[] | null {

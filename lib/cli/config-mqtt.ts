@@ -1,6 +1,6 @@
 import { Authenticator } from '../auth/authenticator.ts'
 import type { AuthorizationOption } from '../options/authorization.ts'
-import { credentialKeys, readCredentials } from './config-authorization.ts'
+import { readListenerAuthorization } from './config-authorization.ts'
 import type { ConfigNode } from './config-parser.ts'
 import type { ConfigReader } from './config-reader.ts'
 import { type MqttAccessOption, mqttRules } from './mqtt-access.ts'
@@ -20,13 +20,12 @@ const ignored = [
   'consumer_memory_storage', 'consumer_inactive_threshold', 'consumer_auto_cleanup', 'reject_qos2_publish', 'downgrade_qos2_subscribe'
 ]
 
-function readAccess (reader: ConfigReader, { authorization, no_auth_user: noAuthUser }: Partial<Record<keyof typeof known, ConfigNode>>): MqttAccessOption {
-  const block = reader.block(authorization)
-  const { timeout, ...credentials } = readCredentials(reader, block === null ? {} : reader.keys(block, 'mqtt.authorization.', credentialKeys))
-  const given = { user: null, pass: null, token: null, ...credentials, noAuthUser: reader.text(noAuthUser) || null }
+function readAccess (reader: ConfigReader, at: Partial<Record<keyof typeof known, ConfigNode>>): MqttAccessOption {
+  const { timeout, ...credentials } = readListenerAuthorization(reader, 'mqtt.authorization.', at)
+  const { user, pass, token, noAuthUser } = credentials
   // nats-server then asks for nothing.
-  if (authorization !== undefined && given.pass !== null && given.user === null) reader.problem(authorization, 'a password needs a user')
-  return { credentials: given.user === null && given.token === null && given.noAuthUser === null ? null : given, timeout }
+  if (at.authorization !== undefined && pass !== null && user === null) reader.problem(at.authorization, 'a password needs a user')
+  return { credentials: user === null && token === null && noAuthUser === null ? null : credentials, timeout }
 }
 
 /** Reads an `mqtt` block. @param authorization what holds where the block has none of its own */

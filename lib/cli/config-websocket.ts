@@ -1,7 +1,6 @@
-import type { ListenerAuthorizationOption } from '../options/authorization.ts'
 import type { WebsocketOptions } from '../options/websocket.ts'
 import { resolveWebsocket } from '../transport/websocket-options.ts'
-import { credentialKeys, readCredentials } from './config-authorization.ts'
+import { readListenerAuthorization } from './config-authorization.ts'
 import type { ConfigNode } from './config-parser.ts'
 import type { ConfigReader } from './config-reader.ts'
 import { readTls } from './config-tls.ts'
@@ -27,13 +26,6 @@ const known = {
 
 const ignored = ['advertise', 'headers', 'ping_interval']
 
-function readAuthorization (reader: ConfigReader, { authorization, no_auth_user: noAuthUser }: Partial<Record<keyof typeof known, ConfigNode>>): ListenerAuthorizationOption | null {
-  const block = reader.block(authorization)
-  const at = block === null ? {} : reader.keys(block, 'websocket.authorization.', credentialKeys)
-  const given = { ...readCredentials(reader, at), noAuthUser: reader.text(noAuthUser) || null }
-  return Object.values(given).every((value) => value === null) ? null : given
-}
-
 /**
  * Reads a `websocket` block. The port is nats-server's: -1 is any free one, 0 (not given) is off.
  *
@@ -45,6 +37,7 @@ export function readWebsocket (reader: ConfigReader, node: ConfigNode | undefine
   const at = reader.keys(block, 'websocket.', known, ignored)
   const listen = reader.listen(at.listen)
   const port = listen?.port ?? reader.port(at.port) ?? 0
+  const authorization = readListenerAuthorization(reader, 'websocket.authorization.', at)
   const given = {
     host: listen?.host ?? (reader.text(at.host) || null),
     port: Math.max(port, 0),
@@ -59,7 +52,7 @@ export function readWebsocket (reader: ConfigReader, node: ConfigNode | undefine
     passCookie: reader.text(at.pass_cookie) || null,
     tokenCookie: reader.text(at.token_cookie) || null,
     mountpoint: reader.text(at.mountpoint),
-    authorization: readAuthorization(reader, at)
+    authorization: Object.values(authorization).every((value) => value === null) ? null : authorization
   }
   if (port === 0) return null
   if (at.tls === undefined && given.noTls !== true) reader.problem(node, 'websocket needs a tls block, or no_tls: true')

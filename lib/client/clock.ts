@@ -2,7 +2,7 @@ import type { Identity } from '../auth/identity.ts'
 import { NatsError } from '../errors.ts'
 
 // What setTimeout takes at the most, in milliseconds.
-const longest = 2 ** 31 - 1
+export const longest = 2 ** 31 - 1
 
 /** Ends a connection that does not say who it is in time, or whose time is over (server/client.go setAuthTimer, setExpirationTimer). */
 export class Clock {

@@ -6,6 +6,7 @@ import { mountpointOf } from '../subject/mountpoint.ts'
 import { fillPlaceholders } from '../subject/placeholders.ts'
 import { tlsTable } from '../transport/tls-options.ts'
 import type { Client } from './client.ts'
+import { longest } from './clock.ts'
 import type { Services } from './services.ts'
 import { assume, attemptOf } from './standing.ts'
 
@@ -18,7 +19,8 @@ export const afterHandshake = 1000
 
 /** How long a client of a listener may take to say who it is (server/opts.go getDefaultAuthTimeout). */
 export function authTimeoutOf (rules: ListenerRules, { authenticator, options: { tls } }: Pick<Services, 'authenticator' | 'options'>): number {
-  return rules.timeout ?? authenticator.timeout ?? (tls === null ? authTimeout : (tls.timeout ?? tlsTable.timeout.default) + afterHandshake)
+  const time = rules.timeout ?? authenticator.timeout ?? (tls === null ? authTimeout : (tls.timeout ?? tlsTable.timeout.default) + afterHandshake)
+  return Math.min(time, longest)
 }
 
 /** Ends a client in time that has to say who it is, and does not. */

@@ -2,7 +2,6 @@ import { isNatsBorn, RemoteOrigin } from '../broker/identity.ts'
 import type { PublishPacket } from '../broker/host.ts'
 import type { Node, Producer } from '../routing/receiver.ts'
 import type { Passage } from '../routing/spaces.ts'
-import type { Message } from '../wire/message.ts'
 import { decodeText } from '../wire/text.ts'
 
 // What nodes say of a message besides what it holds, as bits, of six at the most.
@@ -20,14 +19,8 @@ const noEcho = 16
 /** It was published with the retain flag. */
 const retain = 32
 
-/** The packet that a message was published as, as far as it is known; null for one from NATS that entered here. */
-export function originOf (message: Message): PublishPacket | RemoteOrigin | null {
-  return message.origin as PublishPacket | RemoteOrigin | null
-}
-
 // hot: once per message for another node
-export function marksOf (message: Message, isPlain: boolean, isHidden: boolean, producer: Producer | null, isPassed: boolean): number {
-  const origin = originOf(message)
+export function marksOf (origin: PublishPacket | RemoteOrigin | null, isPlain: boolean, isHidden: boolean, producer: Producer | null, isPassed: boolean): number {
   return (isPlain ? plain : 0) + (isHidden ? hidden : 0) + (isPassed ? passed : 0) + (producer !== null && !producer.echo ? noEcho : 0) +
     (origin === null || isNatsBorn(origin) ? natsBorn : 0) + (origin?.retain === true ? retain : 0)
 }

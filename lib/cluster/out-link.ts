@@ -3,13 +3,13 @@ import { headOf } from './frames.ts'
 // A batch is sent once it is this large, in bytes, and at the end of a turn of the event loop.
 const batchBytes = 65_536
 // What may be unacknowledged, in bytes: a node that does not read is invisible to who sends, until Redis cuts it off.
-const windowBytes = 4 * 1024 * 1024
+export const windowBytes = 4 * 1024 * 1024
 // The largest batch, in bytes. A message may be larger, but Redis cuts off who has 32 MiB to read, again and again.
 const maxBatch = 1024 * 1024
 // What may wait besides, and what while publishers are held up: it is what all of them have begun to send then, and what
 // MQTT clients send, who are not held up. More is given up.
-const maxWaiting = 32 * 1024 * 1024
-const maxHeld = 128 * 1024 * 1024
+export const maxWaiting = 32 * 1024 * 1024
+export const maxHeld = 128 * 1024 * 1024
 // How long publishers are held up, in milliseconds: they must not stand still because the queue is away. Where as much as
 // may be in flight gets through meanwhile, the other node only has much to do.
 const patience = 5000

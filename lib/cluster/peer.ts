@@ -1,3 +1,4 @@
+import { originOf } from '../broker/identity.ts'
 import { reservedTopicsOf } from '../broker/reserved-topics.ts'
 import type { Producer } from '../routing/receiver.ts'
 import type { Spaces } from '../routing/spaces.ts'
@@ -5,7 +6,7 @@ import type { Message } from '../wire/message.ts'
 import { decodeText, encodeText } from '../wire/text.ts'
 import { type BatchHead, type FrameReader, type FrameTaker, completeFrame, headOf, joinedFrame, messageFrame, publisherFrame, resetFrame, wakeFrame, type Wanted } from './frames.ts'
 import { InLink } from './in-link.ts'
-import { marksOf, originOf, Origins, passageOf } from './marks.ts'
+import { marksOf, Origins, passageOf } from './marks.ts'
 import { OutLink } from './out-link.ts'
 import type { OwnInterest } from './own-interest.ts'
 import { PeerInterest, type WantingNode } from './peer-interest.ts'
@@ -145,17 +146,15 @@ export class Peer implements WantingNode, FrameTaker {
   send (message: Message, mountpoint: string, isPlain: boolean, isHidden: boolean, producer: Producer | null, isPassed = false): void {
     const queues = this.chosen
     this.chosen = ''
-    if (this.isCut) {
-      this.lose(1)
-      return
-    }
+    if (this.isCut) return this.lose(1)
     this.outMessages++
-    const clientId = producer === null ? originOf(message)?.clientId ?? '' : producer.clientId
+    const origin = originOf(message)
+    const clientId = producer === null ? origin?.clientId ?? '' : producer.clientId
     if (clientId !== this.publisherThere) {
       this.publisherThere = clientId
       this.link.write(publisherFrame(encodeText(clientId)))
     }
-    this.link.writeMessage(messageFrame(message, mountpoint, queues, marksOf(message, isPlain, isHidden, producer, isPassed)))
+    this.link.writeMessage(messageFrame(message, mountpoint, queues, marksOf(origin, isPlain, isHidden, producer, isPassed)))
   }
 
   whenRelieved (callback: () => void): void {

@@ -4,6 +4,8 @@ import t from 'tap'
 import type { Identity } from '../../lib/auth/identity.ts'
 import { createNonce } from '../../lib/auth/nkey.ts'
 import { readListenerRules } from '../../lib/auth/authenticator.ts'
+import { authTimeoutOf } from '../../lib/client/login.ts'
+import { resolveOptions } from '../../lib/options.ts'
 import { attempt, authenticator, nonce, outcome, sign, tcp, websocket, wrongOption } from './attempts.ts'
 
 const hash = bcrypt.hashSync('foobar', 4)
@@ -301,4 +303,9 @@ t.test('permissions of the option', async (t) => {
   t.ok((await permissions({ publish: 'x', responses: { max: 5 } }))?.mayPublish('x'))
   t.strictSame((await permissions({ responses: { max: 0, expires: -1 } }))?.rights.responses, { max: 1, expires: -1 })
   t.equal((await permissions({ responses: false }))?.rights.responses, null)
+})
+
+t.test('a time for CONNECT that no timer can wait is the longest that one can', async (t) => {
+  const patient = authenticator({ users: [{ user: 'ann', pass: 'pw' }], timeout: 2 ** 40 })
+  t.equal(authTimeoutOf(tcp, { authenticator: patient, options: resolveOptions({}) }), 2 ** 31 - 1)
 })

@@ -7,7 +7,7 @@ import { type Host, startBroker, startHost, versions } from '../helper/brokers.t
 import { until } from '../helper/links.ts'
 import { connectMqtt, type MqttPeer } from '../helper/mqtt.ts'
 import { startRedis } from '../helper/processes.ts'
-import { connect } from '../helper/raw.ts'
+import { connect, type RawClient } from '../helper/raw.ts'
 import { startRedisHost } from '../helper/redis-nodes.ts'
 import { block, hpub, msg } from './frames.ts'
 
@@ -24,6 +24,14 @@ async function nats (t: Test, url: string): Promise<NatsConnection> {
   const connection = await connectNats({ servers: url, reconnect: false })
   t.teardown(() => connection.close())
   return connection
+}
+
+/** A client whose subscriptions are there. */
+async function subscriber (t: Test, { natsPort }: { natsPort: number }, subs: string): Promise<RawClient> {
+  const client = await connect(t, natsPort)
+  client.send(subs)
+  await client.fence()
+  return client
 }
 
 /** An MQTT 3.1.1 device that gets commands; it answers when told to, or each at once. */
@@ -227,9 +235,7 @@ for (const { name, create } of versions) {
       setImmediate(done, packet.topic.startsWith('admin/') ? new Error('no') : null)
     }
     const lamp = await device(t, host, '1')
-    const other = await connect(t, host.natsPort)
-    other.send('SUB admin.* 1\r\nSUB inbox 2\r\nSUB devices.1.cmd.reply 3\r\n')
-    await other.fence()
+    const other = await subscriber(t, host, 'SUB admin.* 1\r\nSUB inbox 2\r\nSUB devices.1.cmd.reply 3\r\n')
     const client = await connect(t, host.natsPort)
     client.send('SUB inbox 1\r\n')
     for (const reply of ['admin.shutdown', 'inbox']) {
@@ -246,9 +252,7 @@ for (const { name, create } of versions) {
   t.test(`${name}: what nobody may publish to gets no answer but the requester's own`, async (t) => {
     const host = await startHost(t, { create, nats: { replies: rules } })
     const lamp = await device(t, host, '1')
-    const other = await connect(t, host.natsPort)
-    other.send('SUB $SYS.x 1\r\nSUB devices.1.cmd.reply 3\r\n')
-    await other.fence()
+    const other = await subscriber(t, host, 'SUB $SYS.x 1\r\nSUB devices.1.cmd.reply 3\r\n')
     const client = await connect(t, host.natsPort)
     client.send('SUB $SYS.x 1\r\nPUB devices.1.cmd $SYS.x 0\r\n\r\n')
     await lamp.take()

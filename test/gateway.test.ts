@@ -244,8 +244,8 @@ t.test('INFO tells the address to use', async (t) => {
 
 t.test('lame duck mode tells the clients and closes them one by one', async (t) => {
   const host = await startHost(t, { nats: { lameDuckDuration: 60, lameDuckGracePeriod: 20 } })
-  const clients = await Promise.all([1, 2, 3].map(() => connect(t, host.natsPort)))
-  const old = await connect(t, host.natsPort, { protocol: 0 })
+  const clients = await Promise.all([1, 2, 3].map(() => connect(t, host.natsPort, { protocol: 1 })))
+  const old = await connect(t, host.natsPort)
   const fresh = await connect(t, host.natsPort, null)
   const over = host.gateway.lameDuck()
   for (const client of clients) t.match(JSON.parse((await client.expect(/INFO .*\r\n/)).slice(5)), { ldm: true })

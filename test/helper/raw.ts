@@ -70,7 +70,10 @@ export class RawClient {
   }
 }
 
-/** Connects and reads INFO. `options` are those of CONNECT; null sends none. */
+/**
+ * Connects and reads INFO. `options` are those of CONNECT; null sends none. With `protocol: 1` INFO may come at any time, as
+ * soon as another node is there.
+ */
 export async function connect (t: Teardown, port: number, options: object | null = {}): Promise<RawClient & { info: Record<string, unknown> }> {
   const socket = net.connect({ port, host: '127.0.0.1', noDelay: true })
   t.teardown(() => { socket.destroy() })
@@ -78,7 +81,7 @@ export async function connect (t: Teardown, port: number, options: object | null
   const line = await client.expect(/INFO [^\r\n]*\r\n/)
   const info = JSON.parse(line.slice(5)) as Record<string, unknown>
   if (options !== null) {
-    client.send(`CONNECT ${JSON.stringify({ verbose: false, pedantic: false, headers: true, no_responders: true, protocol: 1, ...options })}\r\n`)
+    client.send(`CONNECT ${JSON.stringify({ verbose: false, pedantic: false, headers: true, no_responders: true, protocol: 0, ...options })}\r\n`)
     const answer = await client.fence()
     if (answer !== '') throw new Error(`CONNECT was answered with ${answer}`)
   }

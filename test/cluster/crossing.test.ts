@@ -157,9 +157,9 @@ t.test('what crosses the queue', async (t) => {
       const client = await connect(t, far.natsPort)
       client.send('SUB inbox 1\r\nPUB svc.just inbox 0\r\n\r\n')
       // With the address of the node that is new, or was.
-      await service.expect(/^(?:INFO [^\n]*\n)*MSG svc\.just 1 inbox 0\r\n\r\n(?:INFO [^\n]*\n)*$/)
+      await service.expect('MSG svc.just 1 inbox 0\r\n\r\n')
       service.send('PUB inbox 2\r\nme\r\n')
-      await client.expect(/^(?:INFO [^\n]*\n)*MSG inbox 1 2\r\nme\r\n$/)
+      await client.expect('MSG inbox 1 2\r\nme\r\n')
     }
   })
 
